@@ -1,0 +1,46 @@
+// Three rings (design: tests in rings): unit needs neither root nor network; netns and e2e want the real kernel and are
+// started by scripts/test inside namespaces of their own.
+const common = {
+  testEnvironment: 'node',
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
+        module: { type: 'commonjs', ignoreDynamic: true },
+      },
+    ],
+  },
+  moduleNameMapper: {
+    '^@tartan/lab$': '<rootDir>/test/lab/src/index.ts',
+    '^@tartan/([^/]+)$': '<rootDir>/packages/$1/src/index.ts',
+    '^@tartan/([^/]+)/(.+)$': '<rootDir>/packages/$1/src/$2/index.ts',
+  },
+  modulePathIgnorePatterns: ['<rootDir>/packages/[^/]+/dist', '<rootDir>/test/lab/dist'],
+  setupFilesAfterEnv: ['<rootDir>/test/jest-setup.ts'],
+};
+
+module.exports = {
+  projects: [
+    {
+      ...common,
+      displayName: 'unit',
+      testMatch: [
+        '<rootDir>/packages/*/test/**/*.test.ts',
+        '<rootDir>/test/unit/**/*.test.ts',
+        '<rootDir>/test/lab/test/**/*.test.ts',
+      ],
+      testPathIgnorePatterns: ['\\.netns\\.test\\.ts$', '\\.etcd\\.test\\.ts$'],
+    },
+    {
+      ...common,
+      displayName: 'netns',
+      testMatch: ['<rootDir>/packages/*/test/**/*.{netns,etcd}.test.ts', '<rootDir>/test/lab/test/**/*.netns.test.ts'],
+    },
+    {
+      ...common,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/e2e/**/*.test.ts'],
+    },
+  ],
+};

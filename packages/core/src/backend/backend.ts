@@ -1,0 +1,99 @@
+import type { NetworkConfig } from '../config';
+import type { ExternalInterface } from '../iface';
+import type { IpAddress } from '../ip';
+import type { Json, Lease, LeaseSnapshot } from '../lease/lease';
+import type { RtNetlink } from '../netlink';
+import type { Finding, KernelState, Ownership } from '../reconcile';
+import type { Clock, Logger } from '../runtime';
+
+/** What a backend can do; code and tests branch on these, never on a backend's name. */
+export interface BackendCapabilities {
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  /** Peers must be on the same segment. */
+  readonly needsSameL2: boolean;
+  /** The published address must be the interface's own (no NAT between hosts). */
+  readonly needsOwnPublicIP: boolean;
+  /** A restart of the daemon loses no packet. */
+  readonly hitlessRestart: boolean;
+  /** plan() wants to know the kernel's route to each peer: `input.underlay` is filled in. */
+  readonly underlayFacts: boolean;
+}
+
+/** Everything a backend may use; all effects come in here. */
+export interface BackendContext {
+  readonly config: NetworkConfig;
+  readonly externalInterface: ExternalInterface;
+  readonly netlink: RtNetlink;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What the node publishes with its lease. */
+export interface BackendPublication {
+  readonly backendType: string;
+  readonly backendData?: Json;
+  readonly backendV6Data?: Json;
+}
+
+/** The kernel's answer to "how would a packet reach this underlay address". */
+export interface UnderlayRoute {
+  readonly ifname: string;
+  /** null: on-link. */
+  readonly gateway: IpAddress | null;
+  /** The link resolves neighbours (Ethernet); false for tunnels and point-to-point links. */
+  readonly broadcast: boolean;
+}
+
+/** Facts gathered before plan(), so that plan() can stay pure. */
+export interface UnderlayFacts {
+  /** undefined: no route, or the backend did not ask for facts. */
+  routeTo(address: IpAddress): UnderlayRoute | undefined;
+}
+
+export interface PlanInput {
+  readonly snapshot: LeaseSnapshot;
+  readonly underlay: UnderlayFacts;
+}
+
+/** The outcome of plan(): what must exist, what is ours, and what the operator should know. */
+export interface Plan {
+  readonly desired: KernelState;
+  readonly ownership: Omit<Ownership, 'routeProtocol' | 'networks'>;
+  /** Skipped peers and the like, one per subject. */
+  readonly findings: readonly Finding[];
+}
+
+/** A running backend. */
+export interface BackendNetwork {
+  /** MTU for pods, bytes; goes to subnet.env. */
+  readonly mtuBytes: number;
+  /**
+   * Pure: the same input gives an equal plan; no I/O, no clock, no random. Called for every snapshot and whenever underlay
+   * facts change.
+   */
+  plan(input: PlanInput): Plan;
+  /** Releases what the backend itself holds (threads, sockets). Kernel objects stay, so that traffic goes on. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** One way of carrying packets between hosts, for one network. */
+export interface Backend {
+  /** Before the lease: checks and devices that must exist to know what to publish. Errors: BACKEND_*. Repeatable. */
+  prepare(signal: AbortSignal): Promise<BackendPublication>;
+  /** With the lease in hand. Call after prepare. */
+  start(lease: Lease, signal: AbortSignal): Promise<BackendNetwork>;
+}
+
+/** What a backend package exports as `backend`. */
+export interface BackendModule {
+  /** Value of Backend.Type, lower case. */
+  readonly type: string;
+  readonly capabilities: BackendCapabilities;
+  /** Contract version that the module was written for; BACKEND_CONTRACT_VERSION of this build must equal it. */
+  readonly contractVersion: number;
+  create(context: BackendContext): Backend;
+}
+
+/** Raised whenever a change of this file could break a third-party backend. */
+export const BACKEND_CONTRACT_VERSION = 1;

@@ -1,0 +1,3 @@
+export * from './define-errors';
+export * from './tartan-error';
+export { errorTable, type ErrorCode, type ErrorData } from './table';

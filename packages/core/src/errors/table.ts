@@ -1,0 +1,25 @@
+import { addressErrors } from './address-errors';
+import { backendErrors } from './backend-errors';
+import { configErrors } from './config-errors';
+import { daemonErrors } from './daemon-errors';
+import { datastoreErrors } from './datastore-errors';
+import { kernelErrors } from './kernel-errors';
+import { leaseErrors } from './lease-errors';
+import type { ErrorDefinition } from './define-errors';
+
+/** Every error code of Tartan. docs/errors.md is generated from it and a test pins the list of codes. */
+export const errorTable = {
+  ...addressErrors,
+  ...configErrors,
+  ...datastoreErrors,
+  ...leaseErrors,
+  ...kernelErrors,
+  ...backendErrors,
+  ...daemonErrors,
+} as const;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** The typed data that belongs to a code. */
+export type ErrorData<Code extends ErrorCode> =
+  (typeof errorTable)[Code] extends ErrorDefinition<infer Data> ? Data : never;

@@ -1,0 +1,60 @@
+import type { NetworkConfig } from '../config';
+import type { Ipv4Prefix, Ipv6Prefix } from '../ip';
+import type { Lease, LeaseAttrs, LeaseSnapshot } from './lease';
+
+/** What the node asks for. */
+export interface LeaseRequest {
+  readonly config: NetworkConfig;
+  readonly attrs: LeaseAttrs;
+  /** Subnets of the last run (subnet.env), taken again when free and still inside the config. */
+  readonly previousSubnet?: Ipv4Prefix | null;
+  readonly previousIpv6Subnet?: Ipv6Prefix | null;
+}
+
+/** What to do when a stranger holds our subnet: `keep` stays unready and tries on, `reacquire` takes another, `exit` ends. */
+export type OnLeaseLoss = 'keep' | 'reacquire' | 'exit';
+
+/** Why a lease is not ours any more. */
+export type LeaseLoss =
+  { readonly reason: 'expired' } | { readonly reason: 'deleted' } | { readonly reason: 'taken'; readonly by: Lease };
+
+/** Called by `maintain`, one at a time, never after it has settled. */
+export interface LeaseListener {
+  onRenewed(lease: Lease): void;
+  /** Renewal failed and will be tried again; the lease is still ours until `expiresAt`. */
+  onRenewalFailed(error: Error, lease: Lease): void;
+  /** The datastore says that the lease is not ours. Forwarding must go on. */
+  onLost(loss: LeaseLoss, lease: Lease): void;
+  /** The same subnet is ours again, or, with `reacquire`, another one. */
+  onReacquired(lease: Lease): void;
+}
+
+export interface WatchStatus {
+  /** True from the first complete snapshot on, and false while the list is known to be outdated. */
+  readonly synced: boolean;
+  /** Clock.now() of the last answer of any kind, null before the first. */
+  readonly lastContactAt: number | null;
+  /** Entries that do not parse, by key. */
+  readonly skipped: readonly { readonly key: string; readonly reason: string }[];
+  readonly resyncs: number;
+}
+
+/** The node's dealings with leases. Implemented over any Datastore, and by Kubernetes where the API server allocates. */
+export interface LeaseManager {
+  /**
+   * The node's lease: reused, re-created or newly allocated. Idempotent: a second call returns the same lease. Waits out an
+   * unavailable datastore; rejects when the signal aborts, with LEASE_OUT_OF_SUBNETS, LEASE_DUPLICATE_PUBLIC_IP,
+   * or DATASTORE_DENIED.
+   */
+  acquire(request: LeaseRequest, signal: AbortSignal): Promise<Lease>;
+  /** Publishes changed attributes in place; the subnet stays. Call after `acquire`. */
+  updateAttrs(attrs: LeaseAttrs, signal: AbortSignal): Promise<Lease>;
+  /** Keeps the acquired lease alive until the signal aborts (then resolves) or `exit` policy ends it (then rejects). */
+  maintain(listener: LeaseListener, signal: AbortSignal): Promise<void>;
+  /**
+   * Calls `onSnapshot` with all peers, first when complete and then after each change, until the signal aborts; then
+   * resolves. Survives every outage by itself.
+   */
+  watchPeers(onSnapshot: (snapshot: LeaseSnapshot) => void, signal: AbortSignal): Promise<void>;
+  watchStatus(): WatchStatus;
+}

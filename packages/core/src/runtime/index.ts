@@ -1,0 +1,3 @@
+export * from './back-off';
+export * from './clock';
+export * from './logger';

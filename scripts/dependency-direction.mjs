@@ -1,0 +1,19 @@
+/** Workspace package → its folder. */
+export const workspaceFolders = {
+  '@tartan/core': 'packages/core',
+  '@tartan/netlink': 'packages/netlink',
+  '@tartan/backend-hostgw': 'packages/backend-hostgw',
+  '@tartan/conformance': 'packages/conformance',
+  '@tartan/daemon': 'packages/daemon',
+  '@tartan/lab': 'test/lab',
+};
+
+/** Workspace package → the workspace packages that its sources may import. The arrows may not turn. */
+export const allowedImports = {
+  '@tartan/core': [],
+  '@tartan/netlink': ['@tartan/core'],
+  '@tartan/backend-hostgw': ['@tartan/core', '@tartan/netlink'],
+  '@tartan/conformance': ['@tartan/core', '@tartan/netlink'],
+  '@tartan/daemon': ['@tartan/core', '@tartan/netlink', '@tartan/backend-hostgw'],
+  '@tartan/lab': ['@tartan/core', '@tartan/netlink'],
+};
