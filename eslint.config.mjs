@@ -4,7 +4,9 @@ import tseslint from 'typescript-eslint';
 
 // Which package may import which (ARCHITECTURE.md, dependency direction). test/unit/dependency-direction.test.ts prints and
 // checks the same table against the sources and the package.json files.
-import { allowedImports, workspaceFolders } from './scripts/dependency-direction.mjs';
+import directionTable from './scripts/dependency-direction.cjs';
+
+const { allowedImports, workspaceFolders } = directionTable;
 
 const forbidden = (name) =>
   Object.keys(workspaceFolders)
@@ -63,8 +65,20 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.mjs', 'scripts/**', 'bin/**'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', Buffer: 'readonly' } },
+    files: ['**/*.mjs', '**/*.cjs', '**/*.js', 'scripts/**', 'bin/**'],
+    languageOptions: {
+      globals: {
+        module: 'writable',
+        require: 'readonly',
+        __dirname: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        Buffer: 'readonly',
+      },
+    },
   },
   ...direction,
 );

@@ -1,5 +1,5 @@
 /** Workspace package → its folder. */
-export const workspaceFolders = {
+const workspaceFolders = {
   '@tartan/core': 'packages/core',
   '@tartan/netlink': 'packages/netlink',
   '@tartan/backend-hostgw': 'packages/backend-hostgw',
@@ -9,7 +9,7 @@ export const workspaceFolders = {
 };
 
 /** Workspace package → the workspace packages that its sources may import. The arrows may not turn. */
-export const allowedImports = {
+const allowedImports = {
   '@tartan/core': [],
   '@tartan/netlink': ['@tartan/core'],
   '@tartan/backend-hostgw': ['@tartan/core', '@tartan/netlink'],
@@ -17,3 +17,5 @@ export const allowedImports = {
   '@tartan/daemon': ['@tartan/core', '@tartan/netlink', '@tartan/backend-hostgw'],
   '@tartan/lab': ['@tartan/core', '@tartan/netlink'],
 };
+
+module.exports = { workspaceFolders, allowedImports };
