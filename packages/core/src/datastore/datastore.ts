@@ -102,6 +102,18 @@ export interface Datastore {
    */
   update(record: LeaseRecord, attrs: LeaseAttrs, ttlSeconds: number, signal: AbortSignal): Promise<LeaseRecord>;
   /**
+   * Gives up `record` and holds `subnets` instead, in one step: nobody ever sees neither or both. A reservation stays one.
+   * The new key's createRevision is new. With equal keys this is `update`. DATASTORE_CONFLICT when the record was changed or
+   * is gone, or when a key other than the record's holds the new place by the rule of `create`.
+   */
+  move(
+    record: LeaseRecord,
+    subnets: LeaseSubnets,
+    attrs: LeaseAttrs,
+    ttlSeconds: number,
+    signal: AbortSignal,
+  ): Promise<LeaseRecord>;
+  /**
    * Extends the time to live without a visible change where possible. DATASTORE_LEASE_GONE when it has run out;
    * DATASTORE_CONFLICT when the key is not the one last seen any more (a stranger put it).
    */
@@ -111,6 +123,9 @@ export interface Datastore {
   /**
    * Every change after `afterRevision`, in order, resumable at `response.revision`. Progress reports come at least every
    * few minutes. Ends by throwing: the abort reason, DATASTORE_COMPACTED (list again), or what broke the stream.
+   *
+   * As soon as the watch stands it yields one response without events, whose revision is `afterRevision`, or the datastore's
+   * own where that is lower: so a datastore that was rebuilt or restored shows itself by clusterId or revision at once.
    */
   watch(afterRevision: bigint, signal: AbortSignal): AsyncIterable<WatchResponse>;
 

@@ -1,2 +1,4 @@
 export * from './fake-clock';
+export * from './memory-datastore';
 export * from './memory-logger';
+export * from './memory-store';
