@@ -3,19 +3,25 @@ import { backendErrors } from './backend-errors';
 import { configErrors } from './config-errors';
 import { daemonErrors } from './daemon-errors';
 import { datastoreErrors } from './datastore-errors';
+import { ifaceErrors } from './iface-errors';
 import { kernelErrors } from './kernel-errors';
 import { leaseErrors } from './lease-errors';
+import { optionErrors } from './option-errors';
+import { runtimeErrors } from './runtime-errors';
 import type { ErrorDefinition } from './define-errors';
 
 /** Every error code of Tartan. docs/errors.md is generated from it and a test pins the list of codes. */
 export const errorTable = {
   ...addressErrors,
   ...configErrors,
+  ...optionErrors,
   ...datastoreErrors,
   ...leaseErrors,
   ...kernelErrors,
   ...backendErrors,
   ...daemonErrors,
+  ...ifaceErrors,
+  ...runtimeErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errorTable;

@@ -1,1 +1,5 @@
 export * from './external-interface';
+export type { InterfaceOptions } from './interface-options';
+export * from './select-external-interface';
+export type { InterfaceFamilies } from './selector';
+export * from './watch-external-interface';
