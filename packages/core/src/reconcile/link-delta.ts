@@ -1,0 +1,93 @@
+import type { Link, LinkChange, LinkSpec, VxlanData } from '../netlink';
+import { sameAddress, type DeltaContext, type KindDelta, type PlannedOp, type WaitingObject } from './delta-parts';
+import type { DesiredLink, Finding } from './kernel-state';
+
+/*
+ * Devices of ours: made when missing, changed in place where the kernel can, made anew where it cannot (a vxlan device's
+ * VNI, port and local address are fixed at birth). A device is never deleted because a plan does not name it: `cleanup` does
+ * that. One of another kind that bears our name belongs to somebody else and is reported.
+ */
+
+export function linkDelta(context: DeltaContext): KindDelta {
+  const adds: PlannedOp[] = [];
+  const waiting: WaitingObject[] = [];
+  const findings: Finding[] = [];
+  for (const desired of context.index.links.values()) {
+    const spec = resolveSpec(desired, context);
+    const existing = context.linkByName.get(desired.name);
+    if (!spec) {
+      waiting.push({ key: linkKey(desired.name), ifname: desired.vxlan?.lowerIfname ?? '', reason: 'missing' });
+    } else if (!existing) {
+      adds.push(linkOp(desired.name, { op: 'link-create', link: spec }));
+    } else if (existing.kind !== desired.kind) {
+      findings.push(linkConflict(desired, existing));
+    } else if (!sameVxlan(existing.vxlan, spec.vxlan)) {
+      adds.push(linkOp(desired.name, { op: 'link-delete', ifindex: existing.index }));
+      adds.push(linkOp(desired.name, { op: 'link-create', link: spec }));
+    } else {
+      const change = linkChange(existing, spec);
+      if (change) adds.push(linkOp(desired.name, { op: 'link-change', ifindex: existing.index, change }));
+    }
+  }
+  return { adds, deletes: [], waiting, findings };
+}
+
+function linkKey(name: string): string {
+  return `link ${name}`;
+}
+
+function linkOp(name: string, op: PlannedOp['op']): PlannedOp {
+  return { op, kind: 'link', key: linkKey(name), subject: linkKey(name), ifname: name };
+}
+
+/** The spec with the lower device's name resolved; undefined while that device is missing. */
+function resolveSpec({ vxlan, ...rest }: DesiredLink, context: DeltaContext): LinkSpec | undefined {
+  if (!vxlan) return rest;
+  const { lowerIfname, ...data } = vxlan;
+  if (lowerIfname === undefined) return { ...rest, vxlan: data };
+  const lower = context.linkByName.get(lowerIfname);
+  return lower && { ...rest, vxlan: { ...data, lowerIndex: lower.index } };
+}
+
+function sameVxlan(actual: VxlanData | undefined, desired: VxlanData | undefined): boolean {
+  if (!desired) return true;
+  if (!actual) return false;
+  return (
+    actual.vni === desired.vni &&
+    actual.port === desired.port &&
+    actual.learning === desired.learning &&
+    actual.gbp === desired.gbp &&
+    (actual.l2miss ?? false) === (desired.l2miss ?? false) &&
+    (actual.l3miss ?? false) === (desired.l3miss ?? false) &&
+    (desired.lowerIndex === undefined || actual.lowerIndex === desired.lowerIndex) &&
+    sameAddress(actual.local, desired.local) &&
+    sameAddress(actual.group, desired.group)
+  );
+}
+
+/** The members in which a link differs and that can be changed on it; undefined when there are none. */
+function linkChange(link: Link, spec: LinkSpec): LinkChange | undefined {
+  const change: LinkChange = {
+    ...(spec.mtuBytes !== undefined && spec.mtuBytes !== link.mtuBytes && { mtuBytes: spec.mtuBytes }),
+    ...(spec.mac && !(link.mac && spec.mac.equals(link.mac)) && { mac: spec.mac }),
+    ...(spec.up !== undefined && spec.up !== link.up && { up: spec.up }),
+    ...(differs(spec.addrGenMode, link.addrGenMode) && { addrGenMode: spec.addrGenMode as number }),
+    ...(spec.masterIndex !== undefined &&
+      spec.masterIndex !== (link.masterIndex ?? 0) && { masterIndex: spec.masterIndex }),
+  };
+  return Object.keys(change).length > 0 ? change : undefined;
+}
+
+function differs(wanted: number | undefined, actual: number | undefined): boolean {
+  return wanted !== undefined && actual !== undefined && wanted !== actual;
+}
+
+function linkConflict(desired: DesiredLink, existing: Link): Finding {
+  return {
+    severity: 'error',
+    code: 'LINK_CONFLICT',
+    subject: desired.name,
+    message: `the device must be of kind ${desired.kind}, but one of kind ${existing.kind ?? 'none (hardware)'} has its name`,
+    cure: `If nothing needs it: ip link del ${desired.name}`,
+  };
+}
