@@ -1,1 +1,3 @@
-export {};
+export { FakeKernel, type FakeLinkSpec } from './fake-kernel';
+export type { FailureOptions, FakeRequest, FakeRequestName } from './fake-failures';
+export type { FakeSnapshot } from './fake-text';
