@@ -3,6 +3,7 @@ const workspaceFolders = {
   '@tartan/core': 'packages/core',
   '@tartan/netlink': 'packages/netlink',
   '@tartan/backend-hostgw': 'packages/backend-hostgw',
+  '@tartan/backend-vxlan': 'packages/backend-vxlan',
   '@tartan/conformance': 'packages/conformance',
   '@tartan/daemon': 'packages/daemon',
   '@tartan/lab': 'test/lab',
@@ -13,8 +14,9 @@ const allowedImports = {
   '@tartan/core': [],
   '@tartan/netlink': ['@tartan/core'],
   '@tartan/backend-hostgw': ['@tartan/core', '@tartan/netlink'],
+  '@tartan/backend-vxlan': ['@tartan/core', '@tartan/netlink'],
   '@tartan/conformance': ['@tartan/core', '@tartan/netlink'],
-  '@tartan/daemon': ['@tartan/core', '@tartan/netlink', '@tartan/backend-hostgw'],
+  '@tartan/daemon': ['@tartan/core', '@tartan/netlink', '@tartan/backend-hostgw', '@tartan/backend-vxlan'],
   '@tartan/lab': ['@tartan/core', '@tartan/netlink'],
 };
 
