@@ -1,1 +1,3 @@
+export * from './nearest-name';
 export * from './network-config';
+export * from './options';

@@ -1,0 +1,130 @@
+import { Ipv4Address, Ipv6Address, parseIpAddress, type IpAddress } from '../../../ip';
+import type { OptionFacts } from '../option';
+import {
+  choiceOption,
+  durationOption,
+  integerOption,
+  listOption,
+  parsedOption,
+  switchOption,
+  textOption,
+} from '../option-kinds';
+
+const HOUR_MS = 3_600_000;
+
+export const leaseOptions = {
+  'subnet-lease-ttl': durationOption({
+    section: 'Lease',
+    defaultMs: 24 * HOUR_MS,
+    minMs: 1_000,
+    maxMs: 365 * 24 * HOUR_MS,
+    help: 'Time to live of this node’s lease. A bare number means seconds. It is renewed after a third of it.',
+    note: 'flanneld always uses 24h; leave it in a mixed cluster.',
+  }),
+  'subnet-lease-renew-margin': integerOption({
+    section: 'Lease',
+    origin: 'flannel',
+    default: 60,
+    min: 1,
+    max: 1439,
+    unit: 'minutes',
+    help: 'How many minutes before its end flanneld renews the lease.',
+    inert: { kind: 'never', note: 'Tartan renews after a third of the time to live, which leaves time for retries.' },
+  }),
+  'on-lease-loss': choiceOption({
+    section: 'Lease',
+    choices: ['keep', 'reacquire', 'exit'],
+    default: 'keep',
+    help: 'When a stranger took this node’s subnet while etcd or the node was away: keep forwarding, stay unready and try to get it back; reacquire another subnet; or exit with an error.',
+  }),
+};
+
+export const interfaceOptions = {
+  iface: listOption({
+    section: 'External interface',
+    origin: 'flannel',
+    placeholder: 'NAME_OR_IP',
+    expected: 'the name or an address of an interface',
+    help: 'Interface for the traffic between hosts, by name or address. Repeatable: the first one that fits is used. Without any choice the one with the default route.',
+  }),
+  'iface-regex': listOption({
+    section: 'External interface',
+    origin: 'flannel',
+    placeholder: 'REGEX',
+    expected: 'a regular expression',
+    help: 'Regular expression for the address or the name of the interface. Repeatable, tried after all --iface.',
+  }),
+  'iface-can-reach': parsedOption<IpAddress | null>({
+    section: 'External interface',
+    origin: 'flannel',
+    placeholder: 'IP',
+    default: null,
+    expected: 'an IPv4 or IPv6 address',
+    help: 'Use the interface by which the kernel reaches this address. Tried last.',
+    parse: (text) => attempt(() => parseIpAddress(text)),
+    format: formatAddress,
+  }),
+  'public-ip': parsedOption<Ipv4Address | null>({
+    ...publicAddress('IPv4'),
+    parse: (text) => attempt(() => usable(Ipv4Address.parse(text))),
+  }),
+  'public-ipv6': parsedOption<Ipv6Address | null>({
+    ...publicAddress('IPv6'),
+    parse: (text) => attempt(() => usable(Ipv6Address.parse(text))),
+  }),
+};
+
+export const fileOptions = {
+  'subnet-file': textOption({
+    section: 'Files',
+    origin: 'flannel',
+    placeholder: 'FILE',
+    default: '/run/flannel/subnet.env',
+    nonEmpty: 'a path',
+    help: 'File with subnet, MTU and masquerade setting for the container runtime.',
+  }),
+  'state-dir': textOption({
+    section: 'Files',
+    placeholder: 'DIR',
+    default: '/var/lib/tartan',
+    nonEmpty: 'a path',
+    help: 'Directory for the last good lease, from which the subnet file is written right after a reboot.',
+  }),
+  'ip-masq': switchOption({
+    section: 'Traffic rules',
+    origin: 'flannel',
+    default: false,
+    help: 'Masquerade traffic that leaves the overlay.',
+    note: 'In this version it only sets FLANNEL_IPMASQ in the subnet file.',
+  }),
+};
+
+function publicAddress(
+  family: 'IPv4' | 'IPv6',
+): OptionFacts & { default: null; expected: string; format(address: IpAddress | null): string } {
+  return {
+    section: 'External interface',
+    origin: 'flannel',
+    placeholder: 'IP',
+    default: null,
+    expected: `a unicast ${family} address`,
+    help: `${family} address at which other hosts reach this one. Without it the address of the interface.`,
+    format: formatAddress,
+  };
+}
+
+function usable<Address extends IpAddress>(address: Address): Address | undefined {
+  return address.isUnspecified || address.isLoopback || address.isMulticast ? undefined : address;
+}
+
+function formatAddress(address: IpAddress | null): string {
+  return address?.toString() ?? '';
+}
+
+function attempt<T>(parse: () => T | undefined): T | undefined {
+  try {
+    return parse();
+  } catch {
+    return undefined;
+  }
+}
