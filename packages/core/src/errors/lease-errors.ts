@@ -14,4 +14,16 @@ export const leaseErrors = defineErrors({
       'Two hosts publish the same public address, often the NAT address that a virtual machine manager gives to all guests.',
     cure: 'Choose the right interface with --iface, or set --public-ip. If the other node is gone, delete its lease.',
   },
+  LEASE_TAKEN: {
+    message: (data: { subnet: string; otherNode: string; publicIP: string }) =>
+      `our subnet ${data.subnet} is held by node "${data.otherNode}" (${data.publicIP}) now`,
+    cause:
+      'This node was cut off from the datastore for longer than its lease lives, and another node leased the subnet.',
+    cure: 'Start the daemon again: it takes another subnet. Containers that run on this node must be restarted then.',
+  },
+  LEASE_NOT_HELD: {
+    message: () => 'this node holds no lease',
+    cause: 'No lease was acquired yet, or it was lost and is not ours again.',
+    cure: 'Nothing to do: what was to be published is published as soon as the lease is ours.',
+  },
 });

@@ -29,6 +29,13 @@ export interface LeaseListener {
   onReacquired(lease: Lease): void;
 }
 
+/** A lease that is left out of the snapshots because an older one holds addresses of it. */
+export interface LeaseOverlap {
+  readonly lease: Lease;
+  /** The older lease, or our own. */
+  readonly holder: Lease;
+}
+
 export interface WatchStatus {
   /** True from the first complete snapshot on, and false while the list is known to be outdated. */
   readonly synced: boolean;
@@ -37,19 +44,29 @@ export interface WatchStatus {
   /** Entries that do not parse, by key. */
   readonly skipped: readonly { readonly key: string; readonly reason: string }[];
   readonly resyncs: number;
+  /** Leases that nothing is programmed for, each with the one that it clashes with. Empty in good health. */
+  readonly overlaps: readonly LeaseOverlap[];
+  /** Keys of peers that vanished all at once and are kept until that is confirmed. Empty in good health. */
+  readonly unconfirmed: readonly string[];
 }
 
 /** The node's dealings with leases. Implemented over any Datastore, and by Kubernetes where the API server allocates. */
 export interface LeaseManager {
   /**
    * The node's lease: reused, re-created or newly allocated. Idempotent: a second call returns the same lease. Waits out an
-   * unavailable datastore; rejects when the signal aborts, with LEASE_OUT_OF_SUBNETS, LEASE_DUPLICATE_PUBLIC_IP,
-   * or DATASTORE_DENIED.
+   * unavailable datastore, and where an administrator assigns subnets, the assignment; rejects when the signal aborts, with
+   * LEASE_OUT_OF_SUBNETS, LEASE_DUPLICATE_PUBLIC_IP, or DATASTORE_DENIED.
    */
   acquire(request: LeaseRequest, signal: AbortSignal): Promise<Lease>;
-  /** Publishes changed attributes in place; the subnet stays. Call after `acquire`. */
+  /**
+   * Publishes changed attributes in place; the subnet stays. Call after `acquire`. Waits out an unavailable datastore. Rejects
+   * with LEASE_NOT_HELD while the lease is lost: the attributes are kept and published when it is ours again.
+   */
   updateAttrs(attrs: LeaseAttrs, signal: AbortSignal): Promise<Lease>;
-  /** Keeps the acquired lease alive until the signal aborts (then resolves) or `exit` policy ends it (then rejects). */
+  /**
+   * Keeps the acquired lease alive until the signal aborts (then resolves) or `exit` policy ends it (then rejects with
+   * LEASE_TAKEN).
+   */
   maintain(listener: LeaseListener, signal: AbortSignal): Promise<void>;
   /**
    * Calls `onSnapshot` with all peers, first when complete and then after each change, until the signal aborts; then
