@@ -19,8 +19,11 @@ export interface LeaseRecord extends LeaseSubnets {
 
 /** An entry that does not parse; never a reason to drop the others. */
 export interface SkippedEntry {
+  /** The leaf below the subnets directory; the whole key where it lies outside of it. */
   readonly key: string;
   readonly reason: string;
+  /** Revision of the last change, where known: it lets the rightful owner put its key right again. */
+  readonly modRevision?: bigint;
 }
 
 export interface LeaseListing {

@@ -1,1 +1,2 @@
 export * from './datastore';
+export * from './codec';

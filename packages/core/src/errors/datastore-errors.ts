@@ -35,4 +35,22 @@ export const datastoreErrors = defineErrors({
     cause: 'Renewal came too late: the time to live ran out and the datastore removed the key.',
     cure: 'Nothing to do: the same subnet is acquired again if it is still free.',
   },
+  DATASTORE_UNWRITABLE: {
+    message: (data: { key: string; reason: string }) => `refusing to write ${data.key}: ${data.reason}`,
+    cause:
+      'A lease was about to be written that flannel nodes could not read; many of their releases then drop all their peers.',
+    cure: 'Choose a subnet length of at most 31 (IPv6: 127), and no member names that flannel uses in another case.',
+  },
+  DATASTORE_OPTION_INVALID: {
+    message: (data: { option: string; value: string; expected: string }) =>
+      `${data.option} is ${data.value}, expected ${data.expected}`,
+    cause: 'An endpoint, a file path or a combination of datastore options cannot be used.',
+    cure: 'Correct the option; docs/datastores.md describes all of them.',
+  },
+  DATASTORE_READ_ONLY: {
+    message: (data: { path: string; node: string; problem: string }) =>
+      `${data.path}: node "${data.node}": ${data.problem}`,
+    cause: 'With a static nodes file the administrator assigns subnets and values; a node cannot write them itself.',
+    cure: 'Enter what the message says into the file on every host; the daemon picks the change up by itself.',
+  },
 });
