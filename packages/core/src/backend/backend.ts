@@ -1,7 +1,7 @@
 import type { NetworkConfig } from '../config';
 import type { ExternalInterface } from '../iface';
 import type { IpAddress } from '../ip';
-import type { Json, Lease, LeaseSnapshot } from '../lease/lease';
+import type { Json, Lease, LeaseSnapshot, OwnerIdentity } from '../lease/lease';
 import type { RtNetlink } from '../netlink';
 import type { Finding, KernelState, Ownership } from '../reconcile';
 import type { Clock, Logger } from '../runtime';
@@ -25,6 +25,8 @@ export interface BackendContext {
   readonly config: NetworkConfig;
   readonly externalInterface: ExternalInterface;
   readonly netlink: RtNetlink;
+  /** Who this node is; stable over restarts. */
+  readonly identity: OwnerIdentity;
   readonly clock: Clock;
   readonly logger: Logger;
 }
