@@ -32,6 +32,8 @@ export interface DesiredIndex {
   readonly tables: readonly number[];
   /** Every interface that a desired object names, and every device of ours. */
   readonly interfaces: ReadonlySet<string>;
+  /** True when a route leaves the choice of the interface to the kernel, so that a change of any of them matters. */
+  readonly anyInterface: boolean;
   readonly findings: readonly Finding[];
   /** The most specific desired route of `table` whose destination holds all of `dst`. */
   routeAround(dst: IpPrefix, table: number): DesiredRoute | undefined;
@@ -71,6 +73,7 @@ export function indexDesired(desired: KernelState, ownership: Ownership): Desire
     sysctls: desired.sysctls,
     tables: [...new Set([ROUTE_TABLE.main, ...desired.routes.map((route) => route.table ?? ROUTE_TABLE.main)])],
     interfaces: new Set([...ownership.devices, ...namedInterfaces(desired)]),
+    anyInterface: desired.routes.some((route) => route.gateway !== undefined && route.ifname === undefined),
     findings,
     routeAround: createRouteAround(routes.values()),
   };

@@ -3,3 +3,8 @@ export * from './delta';
 export type { ObjectKind, PlannedOp, WaitingObject } from './delta-parts';
 export * from './kernel-state';
 export { createProtocolNames, ROUTE_PROTOCOL_TARTAN, type ProtocolName } from './route-protocol';
+export type { FailedOp, OpRecord } from './op-record';
+export { createReconciler } from './level-triggered-reconciler';
+export { createReconcileMetrics, noReconcileMetrics, type ReconcileMetrics, type RouteCounts } from './metrics';
+export type { PassTrigger } from './pass-schedule';
+export type * from './reconciler';

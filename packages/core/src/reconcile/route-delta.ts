@@ -73,7 +73,7 @@ function decide(
     return;
   }
   const link = usable?.link;
-  const right = own.find((route) => matchesRoute(route, desired, link, context.index.ownership.routeProtocol));
+  const right = own.find((route) => matchesRoute(route, desired, link?.index, context.index.ownership.routeProtocol));
   const superfluous = own.filter((route) => route !== right);
   if (foreign[0]) {
     draft.findings.push(routeConflict(context, desired, foreign[0]));
@@ -93,14 +93,14 @@ function decide(
 export function matchesRoute(
   route: Route,
   desired: DesiredRoute,
-  link: Pick<Link, 'index'> | undefined,
+  oif: number | undefined,
   routeProtocol: number,
 ): boolean {
   return (
     route.protocol === routeProtocol &&
     route.type === (desired.type ?? 'unicast') &&
     sameAddress(route.gateway, desired.gateway) &&
-    (link === undefined || route.oif === link.index) &&
+    (oif === undefined || route.oif === oif) &&
     route.onlink === (desired.onlink ?? false) &&
     route.mtuBytes === desired.mtuBytes &&
     route.prefSrc === undefined &&

@@ -1,5 +1,6 @@
 import { ROUTE_PROTOCOL, type Route } from '../netlink';
 import { peerText, type DeltaContext } from './delta-parts';
+import type { DesiredIndex } from './desired-index';
 import type { DesiredRoute, Finding } from './kernel-state';
 import { effectiveMetric } from './route-key';
 import { routeMaker } from './route-protocol';
@@ -26,13 +27,23 @@ export function shadowFindings(context: DeltaContext, foreign: readonly Route[])
   return findings;
 }
 
+function shadows({ index }: DeltaContext, foreign: Route, ours: DesiredRoute): boolean {
+  if (foreign.dst.equals(ours.dst)) return effectiveMetric(foreign) < effectiveMetric(ours);
+  return !coversNetwork(ours, index);
+}
+
+/** True when a foreign route with this destination could take packets that a desired route is for. */
+export function mayShadow(foreign: Route, index: DesiredIndex): boolean {
+  const ours = index.routeAround(foreign.dst, foreign.table);
+  return ours !== undefined && (foreign.dst.equals(ours.dst) || !coversNetwork(ours, index));
+}
+
 /**
  * A route to a whole network is what packets take when nothing better is known, so longer prefixes inside are its purpose:
  * the node's own pods, for one.
  */
-function shadows(context: DeltaContext, foreign: Route, ours: DesiredRoute): boolean {
-  if (foreign.dst.equals(ours.dst)) return effectiveMetric(foreign) < effectiveMetric(ours);
-  return !context.index.ownership.networks.some((network) => network.equals(ours.dst));
+function coversNetwork(ours: DesiredRoute, index: DesiredIndex): boolean {
+  return index.ownership.networks.some((network) => network.equals(ours.dst));
 }
 
 function routeShadow(context: DeltaContext, ours: DesiredRoute, foreign: Route): Finding {

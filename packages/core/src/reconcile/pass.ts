@@ -1,0 +1,97 @@
+import { isTartanError } from '../errors';
+import type { KernelOp, KernelOpResult, RtNetlink } from '../netlink';
+import { readActualState, type ActualState } from './actual-state';
+import { indexedDelta } from './delta';
+import type { PlannedOp, WaitingObject } from './delta-parts';
+import type { DesiredIndex } from './desired-index';
+import type { Finding } from './kernel-state';
+import { mergeOutcomes, recordOf, type FailedOp, type OpOutcome, type OpRecord } from './op-record';
+import type { ProtocolName } from './route-protocol';
+import { applySysctls } from './sysctls';
+
+/*
+ * One pass: read what the kernel holds, apply the difference. Devices first, alone, and then everything is read again, since a
+ * new device has a new index and a device made anew has lost all that was on it. A failing operation is remembered and
+ * the others go on.
+ */
+
+export interface PassInput {
+  readonly netlink: RtNetlink;
+  readonly index: DesiredIndex;
+  readonly protocolName: ProtocolName;
+  /** True for objects that must rest for a while (see fights.ts): their operations are left out. */
+  readonly resting: (key: string) => boolean;
+}
+
+export interface PassOutcome extends OpOutcome {
+  readonly waiting: readonly WaitingObject[];
+  /** Keys of desired objects that foreign ones keep from being made. */
+  readonly blocked: readonly string[];
+  readonly findings: readonly Finding[];
+  /** As last read: before the operations that are no device operations. */
+  readonly actual: ActualState;
+}
+
+/** Rejects with KERNEL_REFUSED or KERNEL_SOCKET only when the kernel's state could not be read. */
+export async function runPass(input: PassInput): Promise<PassOutcome> {
+  const { netlink, index, protocolName, resting } = input;
+  const { actual, ...devices } = await reconcileDevices(input);
+  const sysctls = await applySysctls(netlink, index.sysctls, resting);
+  const delta = indexedDelta(index, actual, protocolName);
+  const others = await applyPlanned(input, delta.ops);
+  return {
+    ...mergeOutcomes(devices, sysctls, others),
+    waiting: delta.waiting,
+    blocked: delta.blocked,
+    findings: [...delta.findings, ...sysctls.findings],
+    actual,
+  };
+}
+
+async function reconcileDevices(input: PassInput): Promise<OpOutcome & { readonly actual: ActualState }> {
+  const { netlink, index, protocolName } = input;
+  const scope = { devices: index.ownership.devices, tables: index.tables };
+  const actual = await readActualState(netlink, scope);
+  if (index.links.size === 0) return { applied: [], failed: [], rested: [], actual };
+  const outcome = await applyPlanned(input, indexedDelta(index, actual, protocolName).linkOps);
+  return { ...outcome, actual: outcome.applied.length > 0 ? await readActualState(netlink, scope) : actual };
+}
+
+async function applyPlanned({ netlink, resting }: PassInput, planned: readonly PlannedOp[]): Promise<OpOutcome> {
+  const active: PlannedOp[] = [];
+  const rested: string[] = [];
+  for (const op of planned) {
+    if (resting(op.key)) rested.push(op.key);
+    else active.push(op);
+  }
+  if (active.length === 0) return { applied: [], failed: [], rested };
+  const results = await applyOps(
+    netlink,
+    active.map(({ op }) => op),
+  );
+  return { ...splitResults(active, results), rested };
+}
+
+function splitResults(
+  planned: readonly PlannedOp[],
+  results: readonly KernelOpResult[],
+): Pick<OpOutcome, 'applied' | 'failed'> {
+  const applied: OpRecord[] = [];
+  const failed: FailedOp[] = [];
+  planned.forEach((op, position) => {
+    const result = results[position];
+    if (result && !result.ok) failed.push({ ...recordOf(op), error: result.error });
+    else applied.push(recordOf(op));
+  });
+  return { applied, failed };
+}
+
+/** A call that fails as a whole (the socket is gone) counts as a failure of each operation. */
+async function applyOps(netlink: RtNetlink, ops: readonly KernelOp[]): Promise<KernelOpResult[]> {
+  try {
+    return await netlink.apply(ops);
+  } catch (error) {
+    if (!isTartanError(error, 'KERNEL_REFUSED', 'KERNEL_SOCKET')) throw error;
+    return ops.map(() => ({ ok: false, error }));
+  }
+}

@@ -1,0 +1,48 @@
+import { isTartanError } from '../errors';
+import type { RtNetlink } from '../netlink';
+import type { DesiredSysctl, Finding } from './kernel-state';
+import type { FailedOp, OpOutcome, OpRecord } from './op-record';
+
+export interface SysctlOutcome extends OpOutcome {
+  readonly findings: readonly Finding[];
+}
+
+/** Writes the kernel settings that differ. One that does not exist (module missing, interface not there yet) is a finding. */
+export async function applySysctls(
+  netlink: RtNetlink,
+  sysctls: readonly DesiredSysctl[],
+  resting: (key: string) => boolean,
+): Promise<SysctlOutcome> {
+  const applied: OpRecord[] = [];
+  const failed: FailedOp[] = [];
+  const rested: string[] = [];
+  const findings: Finding[] = [];
+  for (const { path, value } of sysctls) {
+    const subject = `sysctl ${path}`;
+    const record: OpRecord = { kind: 'sysctl', key: subject, subject, operation: 'sysctl-write' };
+    try {
+      const current = await netlink.readSysctl(path);
+      if (current === undefined) findings.push(missing(path));
+      else if (current === value) continue;
+      else if (resting(subject)) rested.push(subject);
+      else {
+        await netlink.writeSysctl(path, value);
+        applied.push(record);
+      }
+    } catch (error) {
+      if (!isTartanError(error, 'KERNEL_REFUSED', 'KERNEL_SOCKET')) throw error;
+      failed.push({ ...record, error });
+    }
+  }
+  return { applied, failed, rested, findings };
+}
+
+function missing(path: string): Finding {
+  return {
+    severity: 'warning',
+    code: 'SYSCTL_MISSING',
+    subject: `sysctl ${path}`,
+    message: 'this kernel setting does not exist here',
+    cure: 'Load the module or create the interface that it belongs to; it is written as soon as it exists.',
+  };
+}
