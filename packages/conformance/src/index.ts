@@ -1,1 +1,2 @@
-export {};
+export * from './rt-netlink';
+export * from './runner';

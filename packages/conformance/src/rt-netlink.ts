@@ -1,0 +1,36 @@
+import type { SuiteRunner } from './runner';
+import { addressSuite } from './rt-netlink/addresses';
+import { batchSuite } from './rt-netlink/batches';
+import { eventSuite } from './rt-netlink/events';
+import { NetlinkFixture, type RtNetlinkSubject } from './rt-netlink/fixture';
+import { linkSuite } from './rt-netlink/links';
+import { lookupSuite } from './rt-netlink/lookups';
+import { neighbourSuite } from './rt-netlink/neighbours';
+import { routeSuite } from './rt-netlink/routes';
+import { sysctlSuite } from './rt-netlink/sysctls';
+
+export type { RtNetlinkCapabilities, RtNetlinkSubject } from './rt-netlink/fixture';
+
+/**
+ * What every RtNetlink must do. `open` gives a namespace in which only lo exists; it is called before each test, and what it
+ * gave is closed after. The fake kernel and the real one pass the same suite, which is what makes the fake worth believing.
+ */
+export function rtNetlinkSuite(runner: SuiteRunner, open: () => Promise<RtNetlinkSubject>): void {
+  const fixture = new NetlinkFixture();
+  runner.describe('RtNetlink', () => {
+    runner.beforeEach(async () => fixture.open(await open()));
+    runner.afterEach(() => fixture.close());
+    for (const suite of [
+      linkSuite,
+      addressSuite,
+      routeSuite,
+      lookupSuite,
+      neighbourSuite,
+      batchSuite,
+      eventSuite,
+      sysctlSuite,
+    ]) {
+      suite(runner, fixture);
+    }
+  });
+}
