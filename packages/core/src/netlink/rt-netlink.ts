@@ -106,6 +106,18 @@ export interface LinkChange {
   readonly addrGenMode?: number;
   /** 0 releases it. */
   readonly masterIndex?: number;
+  readonly vxlan?: VxlanChange;
+}
+
+/**
+ * What vxlan_changelink() changes on a living device, its FDB kept (drivers/net/vxlan/vxlan_core.c, v6.1). VNI, port, GBP and the
+ * family of the local address are fixed at birth.
+ */
+export interface VxlanChange {
+  readonly learning?: boolean;
+  /** Of the same family as before. */
+  readonly local?: IpAddress;
+  readonly lowerIndex?: number;
 }
 
 export interface InterfaceAddress {

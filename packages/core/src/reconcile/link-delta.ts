@@ -1,11 +1,12 @@
-import type { Link, LinkChange, LinkSpec, VxlanData } from '../netlink';
+import type { IpAddress } from '../ip';
+import type { Link, LinkChange, LinkSpec, VxlanChange, VxlanData } from '../netlink';
 import { sameAddress, type DeltaContext, type KindDelta, type PlannedOp, type WaitingObject } from './delta-parts';
 import type { DesiredLink, Finding } from './kernel-state';
 
 /*
  * Devices of ours: made when missing, changed in place where the kernel can, made anew where it cannot (a vxlan device's
- * VNI, port and local address are fixed at birth). A device is never deleted because a plan does not name it: `cleanup` does
- * that. One of another kind that bears our name belongs to somebody else and is reported.
+ * VNI, port, GBP flag and address family are fixed at birth). A device is never deleted because a plan does not name it: `cleanup`
+ * does that. One of another kind that bears our name belongs to somebody else and is reported.
  */
 
 export function linkDelta(context: DeltaContext): KindDelta {
@@ -21,7 +22,7 @@ export function linkDelta(context: DeltaContext): KindDelta {
       adds.push(linkOp(desired.name, { op: 'link-create', link: spec }));
     } else if (existing.kind !== desired.kind) {
       findings.push(linkConflict(desired, existing));
-    } else if (!sameVxlan(existing.vxlan, spec.vxlan)) {
+    } else if (!sameIdentity(existing.vxlan, spec.vxlan)) {
       adds.push(linkOp(desired.name, { op: 'link-delete', ifindex: existing.index }));
       adds.push(linkOp(desired.name, { op: 'link-create', link: spec }));
     } else {
@@ -49,24 +50,29 @@ function resolveSpec({ vxlan, ...rest }: DesiredLink, context: DeltaContext): Li
   return lower && { ...rest, vxlan: { ...data, lowerIndex: lower.index } };
 }
 
-function sameVxlan(actual: VxlanData | undefined, desired: VxlanData | undefined): boolean {
+/** What cannot be changed on a living vxlan device, see VxlanChange. */
+function sameIdentity(actual: VxlanData | undefined, desired: VxlanData | undefined): boolean {
   if (!desired) return true;
   if (!actual) return false;
   return (
     actual.vni === desired.vni &&
     actual.port === desired.port &&
-    actual.learning === desired.learning &&
     actual.gbp === desired.gbp &&
     (actual.l2miss ?? false) === (desired.l2miss ?? false) &&
     (actual.l3miss ?? false) === (desired.l3miss ?? false) &&
-    (desired.lowerIndex === undefined || actual.lowerIndex === desired.lowerIndex) &&
-    sameAddress(actual.local, desired.local) &&
+    sameFamily(actual.local, desired.local) &&
     sameAddress(actual.group, desired.group)
   );
 }
 
+/** A device without local address is an IPv4 one. */
+function sameFamily(actual: IpAddress | undefined, desired: IpAddress | undefined): boolean {
+  return (actual?.family ?? 4) === (desired?.family ?? 4);
+}
+
 /** The members in which a link differs and that can be changed on it; undefined when there are none. */
 function linkChange(link: Link, spec: LinkSpec): LinkChange | undefined {
+  const vxlan = vxlanChange(link.vxlan, spec.vxlan);
   const change: LinkChange = {
     ...(spec.mtuBytes !== undefined && spec.mtuBytes !== link.mtuBytes && { mtuBytes: spec.mtuBytes }),
     ...(spec.mac && !(link.mac && spec.mac.equals(link.mac)) && { mac: spec.mac }),
@@ -74,6 +80,18 @@ function linkChange(link: Link, spec: LinkSpec): LinkChange | undefined {
     ...(differs(spec.addrGenMode, link.addrGenMode) && { addrGenMode: spec.addrGenMode as number }),
     ...(spec.masterIndex !== undefined &&
       spec.masterIndex !== (link.masterIndex ?? 0) && { masterIndex: spec.masterIndex }),
+    ...(vxlan && { vxlan }),
+  };
+  return Object.keys(change).length > 0 ? change : undefined;
+}
+
+function vxlanChange(actual: VxlanData | undefined, desired: VxlanData | undefined): VxlanChange | undefined {
+  if (!actual || !desired) return undefined;
+  const { learning, local, lowerIndex } = desired;
+  const change: VxlanChange = {
+    ...(learning !== actual.learning && { learning }),
+    ...(local && !sameAddress(actual.local, local) && { local }),
+    ...(lowerIndex !== undefined && lowerIndex !== actual.lowerIndex && { lowerIndex }),
   };
   return Object.keys(change).length > 0 ? change : undefined;
 }

@@ -1,4 +1,4 @@
-import { MacAddress, type LinkChange, type LinkSpec } from '@tartan/core';
+import { MacAddress, type LinkChange, type LinkSpec, type VxlanChange, type VxlanData } from '@tartan/core';
 import { addLinkLocal, addRoutesOf, removeEntry } from './fake-address-ops';
 import { flushFdb, flushNeighbours } from './fake-neighbour-ops';
 import { dropRoute, flushIpv4Routes } from './fake-route-ops';
@@ -68,6 +68,7 @@ export function changeLink(tables: FakeTables, ifindex: number, change: LinkChan
   }
   if (change.mac !== undefined) link.mac = change.mac;
   if (change.addrGenMode !== undefined) link.addrGenMode = change.addrGenMode;
+  if (change.vxlan !== undefined) changeVxlan(tables, link, change.vxlan);
   if (change.masterIndex !== undefined) {
     if (change.masterIndex !== 0) tables.link(change.masterIndex);
     link.masterIndex = change.masterIndex === 0 ? undefined : change.masterIndex;
@@ -152,7 +153,11 @@ function createVxlan(tables: FakeTables, spec: LinkSpec, shared: PlainLink): Fak
     throw new Refusal('ENODEV', 'Invalid local interface, device not found');
   }
   for (const other of tables.links.values()) {
-    if (other.vxlan?.vni === vxlan.vni && other.vxlan.port === vxlan.port) {
+    if (
+      other.vxlan?.vni === vxlan.vni &&
+      other.vxlan.port === vxlan.port &&
+      familyOf(other.vxlan) === familyOf(vxlan)
+    ) {
       throw new Refusal('EEXIST', 'A VXLAN device with the specified VNI already exists');
     }
   }
@@ -163,6 +168,25 @@ function createVxlan(tables: FakeTables, spec: LinkSpec, shared: PlainLink): Fak
     mtuBytes: Math.min(spec.mtuBytes ?? limit ?? 1500, limit ?? 65535),
     ...(vxlan.lowerIndex === undefined ? {} : { lowerIndex: vxlan.lowerIndex }),
   });
+}
+
+/** vxlan_changelink(). */
+function changeVxlan(tables: FakeTables, link: FakeLink, change: VxlanChange): void {
+  if (!link.vxlan) throw new Refusal('EOPNOTSUPP');
+  if (change.local && change.local.family !== familyOf(link.vxlan)) {
+    throw new Refusal('EOPNOTSUPP', 'New local address family does not match old');
+  }
+  if (change.lowerIndex !== undefined && !tables.links.has(change.lowerIndex)) {
+    throw new Refusal('ENODEV', 'Invalid local interface, device not found');
+  }
+  link.vxlan = { ...link.vxlan, ...change };
+  if (change.lowerIndex !== undefined) link.lowerIndex = change.lowerIndex;
+  link.mtuBytes = Math.min(link.mtuBytes, vxlanMtuLimit(tables, link.vxlan) ?? link.mtuBytes);
+}
+
+/** A device without local address is an IPv4 one. */
+function familyOf({ local }: VxlanData): 4 | 6 {
+  return local?.family ?? 4;
 }
 
 function createVeth(tables: FakeTables, spec: LinkSpec, shared: PlainLink): FakeLink {

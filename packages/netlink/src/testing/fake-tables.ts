@@ -28,7 +28,7 @@ export interface FakeLink {
   masterIndex: number | undefined;
   lowerIndex: number | undefined;
   addrGenMode: number;
-  readonly vxlan: VxlanData | undefined;
+  vxlan: VxlanData | undefined;
 }
 
 /** The state of one fake network namespace. The operations on it live in the fake-*-ops files. */
