@@ -7,4 +7,48 @@ export const backendErrors = defineErrors({
     cause: 'Backend.Type of the network config names a backend that is not linked in.',
     cure: 'Correct the type, or load the backend with --backend-module.',
   },
+  BACKEND_TYPE_TAKEN: {
+    message: (data: { type: string; module: string; takenBy: string }) =>
+      `backend type "${data.type}" of ${data.module} is already taken (${data.takenBy})`,
+    cause:
+      'Two backends with the same type: a module given with --backend-module repeats another or one that is built in.',
+    cure: 'Drop one of the modules, or give the backend a type of its own.',
+  },
+  BACKEND_CONTRACT_VERSION: {
+    message: (data: { module: string; contractVersion: number; expected: number }) =>
+      `backend module ${data.module} was written for contract version ${data.contractVersion}, this build has ${data.expected}`,
+    cause: 'The backend package and Tartan are of releases that do not go together.',
+    cure: 'Install the release of the backend that was made for this release of Tartan.',
+  },
+  BACKEND_MODULE_NOT_FOUND: {
+    message: (data: { module: string; cwd: string }) =>
+      `backend module ${data.module} is not found from ${data.cwd} or beside the daemon`,
+    cause: '--backend-module names a file that does not exist or a package that is not installed.',
+    cure: 'Give a path that starts with / or ./, or install the package in the working directory or beside Tartan.',
+  },
+  BACKEND_MODULE_FAILED: {
+    message: (data: { module: string; file: string; reason: string }) =>
+      `backend module ${data.module} (${data.file}) failed while loading: ${data.reason}`,
+    cause: 'The module threw an error when it was loaded: a syntax error, or a dependency of its own that is missing.',
+    cure: 'Load it with node alone to see the whole error, and install what it needs.',
+  },
+  BACKEND_MODULE_INVALID: {
+    message: (data: { module: string; problem: string }) =>
+      `backend module ${data.module} is no backend: ${data.problem}`,
+    cause: 'What the module exports is not the contract BackendModule.',
+    cure: 'See docs/write-a-backend.md; the conformance kit of @tartan/conformance finds such mistakes.',
+  },
+  BACKEND_NAT_REFUSED: {
+    message: (data: { backend: string; ifname: string; address: string; publicAddress: string }) =>
+      `${data.backend}: the public address ${data.publicAddress} is not the address of ${data.ifname} (${data.address})`,
+    cause:
+      'The backend routes to the public address itself, which works only when it is the interface’s own. Address translation between the hosts breaks it.',
+    cure: 'Drop --public-ip or --public-ipv6, choose the right interface with --iface, or use a backend that tunnels, such as vxlan.',
+  },
+  BACKEND_NO_ADDRESS: {
+    message: (data: { backend: string; family: 4 | 6; ifname: string }) =>
+      `${data.backend}: ${data.ifname} has no IPv${data.family} address, but the network config wants IPv${data.family}`,
+    cause: 'The network config enables an address family that the external interface does not have.',
+    cure: 'Give the interface an address of that family, choose another with --iface, or disable the family in the config.',
+  },
 });

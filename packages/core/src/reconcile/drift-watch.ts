@@ -85,7 +85,8 @@ export class DriftWatch {
     const names = [before?.name, after?.name].filter((name) => name !== undefined);
     for (const name of names) this.unsteady.add(name);
     return (
-      this.index !== undefined && names.some((name) => this.index?.anyInterface === true || this.index?.interfaces.has(name) === true)
+      this.index !== undefined &&
+      names.some((name) => this.index?.anyInterface === true || this.index?.interfaces.has(name) === true)
     );
   }
 

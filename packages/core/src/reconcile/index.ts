@@ -8,3 +8,5 @@ export { createReconciler } from './level-triggered-reconciler';
 export { createReconcileMetrics, noReconcileMetrics, type ReconcileMetrics, type RouteCounts } from './metrics';
 export type { PassTrigger } from './pass-schedule';
 export type * from './reconciler';
+export * from './network-controller';
+export { gatherUnderlayFacts, noUnderlayFacts, peerAddresses } from './underlay-facts';

@@ -1,0 +1,188 @@
+import type { BackendCapabilities, BackendNetwork, Plan, UnderlayFacts } from '../backend';
+import type { IpPrefix } from '../ip';
+import type { LeaseSnapshot } from '../lease/lease';
+import type { KernelSubscription, RtNetlink } from '../netlink';
+import { BackOff, type Clock, type Logger, type Random } from '../runtime';
+import { noReconcileMetrics, type ReconcileMetrics } from './metrics';
+import { PassSchedule } from './pass-schedule';
+import type { Reconciler } from './reconciler';
+import { gatherUnderlayFacts, noUnderlayFacts, peerAddresses, type GatheredFacts } from './underlay-facts';
+import { UnderlayWatch } from './underlay-watch';
+import { Waiters } from './waiters';
+
+/*
+ * From snapshots of leases to plans: gathers the facts that a backend asks for, calls plan(), and hands the outcome to the
+ * reconciler. plan() stays pure because everything it may look at is gathered here first.
+ *
+ * A plan that cannot be made (the backend throws, the kernel cannot be read) changes nothing: the last good plan stays in
+ * force, the failure is shown, and the next snapshot, change of the underlay or retry tries again.
+ */
+
+export interface NetworkControllerOptions {
+  readonly netlink: RtNetlink;
+  readonly reconciler: Pick<Reconciler, 'setPlan'>;
+  readonly networks: readonly IpPrefix[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random?: Random;
+  readonly metrics?: ReconcileMetrics;
+  /** Milliseconds between looks at the underlay without a reason, give or take a tenth; 60,000 unless told. */
+  readonly factsIntervalMs?: number;
+  /** Milliseconds from a notification to a new look, so that a burst makes one; 50 unless told. */
+  readonly eventDelayMs?: number;
+}
+
+/** The backend whose plans count. */
+export interface ActiveNetwork {
+  readonly network: BackendNetwork;
+  readonly capabilities: BackendCapabilities;
+}
+
+export interface NetworkControllerStatus {
+  /** Peers in the latest snapshot; null before the first. */
+  readonly peers: number | null;
+  /** Revision of the snapshot that the plan in force was made from. */
+  readonly plannedRevision: string | null;
+  /** Why the latest snapshot has no plan yet; null when it has one. */
+  readonly problem: string | null;
+}
+
+export interface NetworkController {
+  /** The backend to plan with from now on; the caller closes the one before it afterwards. */
+  setNetwork(active: ActiveNetwork): void;
+  /** All peers; only complete snapshots may come here. */
+  setSnapshot(snapshot: LeaseSnapshot): void;
+  /** Works until the signal aborts; resolves once everything is released. Call it once. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Resolves once the latest snapshot is planned with the latest network. */
+  whenPlanned(signal?: AbortSignal): Promise<void>;
+  status(): NetworkControllerStatus;
+}
+
+export function createNetworkController(options: NetworkControllerOptions): NetworkController {
+  return new PlanningController(options);
+}
+
+/** What the last plan was made from. */
+interface Planned {
+  readonly active: ActiveNetwork;
+  readonly snapshot: LeaseSnapshot;
+  readonly facts: GatheredFacts | null;
+}
+
+class PlanningController implements NetworkController {
+  private readonly random;
+  private readonly metrics;
+  private readonly schedule: PassSchedule;
+  private readonly watch = new UnderlayWatch();
+  private readonly retry: BackOff;
+  private readonly waiters = new Waiters();
+  private active: ActiveNetwork | undefined;
+  private snapshot: LeaseSnapshot | undefined;
+  private planned: Planned | undefined;
+  private problem: string | null = null;
+
+  constructor(private readonly options: NetworkControllerOptions) {
+    this.random = options.random ?? Math.random;
+    this.metrics = options.metrics ?? noReconcileMetrics;
+    this.schedule = new PassSchedule(options.clock);
+    this.retry = new BackOff({ initialMs: 200, maxMs: 10_000, random: this.random });
+  }
+
+  setNetwork(active: ActiveNetwork): void {
+    this.active = active;
+    this.schedule.request('change');
+  }
+
+  setSnapshot(snapshot: LeaseSnapshot): void {
+    this.snapshot = snapshot;
+    this.schedule.request('change');
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const subscription = this.subscribe();
+    try {
+      while ((await this.schedule.next(signal)) !== undefined) {
+        if (this.active && this.snapshot) await this.step(this.active, this.snapshot);
+      }
+    } finally {
+      this.schedule.close();
+      subscription.close();
+    }
+  }
+
+  whenPlanned(signal?: AbortSignal): Promise<void> {
+    return this.waiters.until(() => this.isPlanned(), signal);
+  }
+
+  status(): NetworkControllerStatus {
+    const { snapshot, planned, problem } = this;
+    return {
+      peers: snapshot ? snapshot.leases.length : null,
+      plannedRevision: planned ? planned.snapshot.revision : null,
+      problem,
+    };
+  }
+
+  private isPlanned(): boolean {
+    const { planned, snapshot, active } = this;
+    return planned !== undefined && planned.snapshot === snapshot && planned.active === active;
+  }
+
+  private subscribe(): KernelSubscription {
+    return this.options.netlink.subscribe(['link', 'address', 'route'], (event) => {
+      if (this.active?.capabilities.underlayFacts !== true || !this.watch.concerns(event)) return;
+      this.schedule.request('event', this.options.eventDelayMs ?? 50);
+    });
+  }
+
+  private async step(active: ActiveNetwork, snapshot: LeaseSnapshot): Promise<void> {
+    try {
+      const facts = active.capabilities.underlayFacts ? await this.gather(snapshot) : null;
+      if (this.isStale(active, snapshot, facts)) this.plan({ active, snapshot, facts });
+      this.succeed();
+    } catch (error) {
+      this.fail(error);
+    }
+    if (active.capabilities.underlayFacts) {
+      this.schedule.request('periodic', (this.options.factsIntervalMs ?? 60_000) * (0.9 + 0.2 * this.random()));
+    }
+    this.waiters.check();
+  }
+
+  private async gather(snapshot: LeaseSnapshot): Promise<GatheredFacts> {
+    const peers = peerAddresses(snapshot);
+    const facts = await gatherUnderlayFacts(this.options.netlink, peers);
+    this.watch.setScope({ networks: this.options.networks, peers, interfaces: facts.interfaces });
+    return facts;
+  }
+
+  private isStale(active: ActiveNetwork, snapshot: LeaseSnapshot, facts: GatheredFacts | null): boolean {
+    const last = this.planned;
+    if (last?.active !== active || last.snapshot !== snapshot) return true;
+    return facts !== null && last.facts?.equals(facts) !== true;
+  }
+
+  private plan(input: Planned): void {
+    const underlay: UnderlayFacts = input.facts ?? noUnderlayFacts;
+    const plan: Plan = input.active.network.plan({ snapshot: input.snapshot, underlay });
+    this.planned = input;
+    this.options.reconciler.setPlan(plan);
+  }
+
+  private succeed(): void {
+    this.schedule.cancel('retry');
+    this.retry.reset();
+    if (this.problem !== null) this.options.logger.info('plans are made again');
+    this.problem = null;
+  }
+
+  private fail(error: unknown): void {
+    this.metrics.planError();
+    if (this.problem === null) {
+      this.options.logger.error('no plan could be made, the last one stays in force', { error });
+    }
+    this.problem = error instanceof Error ? error.message : String(error);
+    this.schedule.request('retry', this.retry.next());
+  }
+}
