@@ -71,7 +71,7 @@ export function neighbourSuite({ describe, it }: SuiteRunner, fixture: NetlinkFi
         const [entry, ...more] = await entriesOf(fixture, ifindex);
         assert.ok(entry?.dst?.equals(dst));
         assert.equal(entry?.state, NEIGHBOUR_STATE.permanent);
-        assert.equal((entry?.flags ?? 0) & NEIGHBOUR_FLAG.self, NEIGHBOUR_FLAG.self);
+        assert.equal(entry.flags & NEIGHBOUR_FLAG.self, NEIGHBOUR_FLAG.self);
         assert.equal(more.length, 0);
       }
     });

@@ -67,7 +67,7 @@ function createCases(it: It, fixture: NetlinkFixture, family: Family): void {
       dead: false,
       mtuBytes: 1400,
     });
-    assert.equal(String(listed?.gateway), family.gateway);
+    assert.equal(String(listed.gateway), family.gateway);
   });
 
   it('adding to a taken key is refused with EEXIST and leaves the route alone', async () => {
