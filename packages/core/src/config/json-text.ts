@@ -1,4 +1,5 @@
 import type { Json } from '../lease/lease';
+import { showText } from './show-value';
 
 /*
  * JSON (RFC 8259) with positions. JSON.parse would do but for four things that a person who edits a config needs: the line and
@@ -83,7 +84,7 @@ export function describeNode(node: JsonNode): string {
     case 'array':
       return 'an array';
     case 'string':
-      return JSON.stringify(node.value.length > 80 ? `${node.value.slice(0, 80)}…` : node.value);
+      return showText(node.value);
     case 'number':
       return node.text.length > 80 ? `${node.text.slice(0, 80)}…` : node.text;
     case 'boolean':
@@ -196,7 +197,7 @@ class Parser {
     const [found] = rest;
     if (found === undefined) return this.fail(`the text ends, expected ${expected}`);
     const hint = hintAt(rest);
-    return this.fail(`found ${JSON.stringify(found)}, expected ${expected}${hint === undefined ? '' : `; ${hint}`}`);
+    return this.fail(`found ${showText(found)}, expected ${expected}${hint === undefined ? '' : `; ${hint}`}`);
   }
 
   private fail(problem: string, at = Math.min(this.at, this.text.length)): JsonSyntaxError {

@@ -20,4 +20,15 @@ export interface NetworkConfig {
   readonly backendType: string;
   /** The whole `Backend` object as parsed, for the backend's own options; member names in any case. */
   readonly backend: Readonly<Record<string, Json>>;
+  /** --strict-config: unknown members are errors, in `backend` too (readBackendOptions). */
+  readonly strict?: boolean;
+}
+
+/** Something in a config that works but is hardly meant. */
+export interface ConfigWarning {
+  readonly kind: 'unknown-key' | 'obsolete-key' | 'repeated-key' | 'unused-key' | 'default-backend';
+  /** Path of the member, such as `Backend.Prot`. */
+  readonly key: string;
+  /** One sentence for the operator. */
+  readonly message: string;
 }
