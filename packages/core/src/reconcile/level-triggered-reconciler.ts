@@ -160,6 +160,7 @@ class LevelTriggeredReconciler implements Reconciler {
     this.summarize(trigger, durationMs, result);
     this.schedule.request('periodic', (this.options.fullPassIntervalMs ?? 30_000) * (0.9 + 0.2 * this.random()));
     this.waiters.check();
+    this.options.onPass?.(this.status());
   }
 
   private async attempt({ index }: Installed): Promise<PassResult> {

@@ -27,6 +27,8 @@ export interface ReconcilerOptions {
   /** First and longest delay of a retry, milliseconds; 200 and 30,000 unless told. */
   readonly retry?: { readonly initialMs: number; readonly maxMs: number };
   readonly fights?: Pick<FightOptions, 'limit' | 'windowMs' | 'maxRestMs'>;
+  /** Called after every pass; must not throw. */
+  readonly onPass?: (status: ReconcilerStatus) => void;
 }
 
 export interface PassSummary {
