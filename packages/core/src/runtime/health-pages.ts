@@ -57,7 +57,7 @@ export class HealthPages {
 
   private async page(request: IncomingMessage): Promise<Page> {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return { ...text(405, 'only GET and HEAD'), headers: { Allow: 'GET, HEAD' } };
+      return { ...text(405, 'only GET and HEAD'), headers: { Allow: 'GET, HEAD', Connection: 'close' } };
     }
     const [path = '', query = ''] = (request.url ?? '').split('?', 2);
     const wants = wishes(request, query);

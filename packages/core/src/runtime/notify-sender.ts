@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { TartanError } from '../errors';
 import { errnoNameOf } from './atomic-file';
+import { systemClock } from './clock';
 
 /*
  * How a message reaches the service manager: one datagram to the AF_UNIX address in NOTIFY_SOCKET (sd_notify(3)). Node has no
@@ -69,13 +70,17 @@ function run(
   return new Promise((resolve) => {
     const child = spawn(program, ['--', ...args], {
       stdio: 'ignore',
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
       env: { PATH: process.env['PATH'], NOTIFY_SOCKET: path },
     });
-    child.once('error', (error) => resolve(`${program}: ${errnoNameOf(error)}`));
+    // Not spawn's own timeout: its timer outlives a program that could not be started.
+    const timer = systemClock.setTimer(timeoutMs, () => child.kill('SIGKILL'));
+    const settle = (reason: string | undefined): void => {
+      timer.cancel();
+      resolve(reason);
+    };
+    child.once('error', (error) => settle(`${program}: ${errnoNameOf(error)}`));
     child.once('exit', (code, signal) =>
-      resolve(code === 0 ? undefined : `${program} ended with ${signal ?? `status ${code ?? ''}`}`),
+      settle(code === 0 ? undefined : `${program} ended with ${signal ?? `status ${code ?? ''}`}`),
     );
   });
 }

@@ -17,7 +17,9 @@ describe('compileInterfaceRegex', () => {
   it.each(['(', 'eth[[:digit:]]', '\\Aeth', 'eth\\z', '\\Q10.0\\E', 'a(?i)b', '(?i:eth)', '(?U)a+', '\\pN'])(
     '%s is refused rather than read differently',
     (regex) => {
-      expect(() => compileInterfaceRegex(regex)).toThrow(expect.objectContaining({ code: 'IFACE_OPTION_INVALID' }));
+      expect(() => compileInterfaceRegex(regex)).toThrow(
+        /^--iface-regex is .*, expected a (JavaScript )?regular expression/,
+      );
     },
   );
 

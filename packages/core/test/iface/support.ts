@@ -11,7 +11,7 @@ export interface Overlay {
 
 /** The fake kernel seen through an overlay. Only what interface selection calls is there. */
 export function overlaid(kernel: FakeKernel, { flags = {}, routes }: Overlay): RtNetlink {
-  return new Proxy(kernel as RtNetlink, {
+  return new Proxy<RtNetlink>(kernel, {
     get: (target, name: keyof RtNetlink) => {
       if (name === 'listAddresses') {
         return async () =>

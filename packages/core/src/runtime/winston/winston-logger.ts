@@ -56,21 +56,28 @@ function lineFormat(options: LogOptions, stacks: () => boolean): ReturnType<Retu
   const { clock = systemClock, stream = process.stderr } = options;
   const colour = options.colour ?? (stream.isTTY === true && !process.env['NO_COLOR']);
   return format((info) => {
-    const { level, message, fields = {} } = info as unknown as { level: string; message: string; fields?: object };
+    const { level, message, fieldSets } = info as unknown as LogInfo;
     const parts = {
       time: new Date(clock.now()),
       level,
       message: redactText(message),
-      fields: safeFields(fields, stacks()),
+      fields: safeFields(fieldSets, stacks()),
     };
     info[MESSAGE] = options.format === 'json' ? jsonLine(parts) : textLine(parts, colour);
     return info;
   })();
 }
 
-function safeFields(fields: object, stacks: boolean): Record<string, LogValue> {
+/** What goes through winston; later sets of fields win. */
+interface LogInfo {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fieldSets: readonly (LogFields | undefined)[];
+}
+
+function safeFields(sets: LogInfo['fieldSets'], stacks: boolean): Record<string, LogValue> {
   try {
-    return logFields(fields, { stacks });
+    return logFields(Object.assign({}, ...sets) as object, { stacks });
   } catch {
     return { fields: '[unreadable]' };
   }
@@ -117,7 +124,8 @@ class WinstonLogger implements RootLogger {
 
   private write(level: LogLevel, message: string, fields: LogFields | undefined): void {
     if (this.winston.writable && this.winston.isLevelEnabled(level)) {
-      this.winston.log({ level, message, fields: { ...this.bound, ...fields } } as never);
+      const info: LogInfo = { level, message, fieldSets: [this.bound, fields] };
+      this.winston.log(info as never);
     }
   }
 }
