@@ -1,1 +1,8 @@
-export {};
+export { createEtcdDatastore } from './etcd-datastore';
+export {
+  DEFAULT_ETCD_PREFIX,
+  parseEtcdEndpoints,
+  type EtcdDatastoreOptions,
+  type EtcdEndpoint,
+  type EtcdTlsOptions,
+} from './etcd-options';
