@@ -51,4 +51,48 @@ export const backendErrors = defineErrors({
     cause: 'The network config enables an address family that the external interface does not have.',
     cure: 'Give the interface an address of that family, choose another with --iface, or disable the family in the config.',
   },
+  BACKEND_LEASE_INCOMPLETE: {
+    message: (data: { backend: string; family: 4 | 6 }) =>
+      `${data.backend}: the lease has no IPv${data.family} subnet, but the network config wants IPv${data.family}`,
+    cause: 'The lease is from a time when the network config had fewer address families, or was written by hand.',
+    cure: 'Delete the lease; the node takes a new one with a subnet in each family.',
+  },
+  BACKEND_MTU_TOO_SMALL: {
+    message: (data: {
+      backend: string;
+      family: 4 | 6;
+      ifname: string;
+      underlayMtuBytes: number;
+      neededMtuBytes: number;
+    }) =>
+      `${data.backend}: packets of ${data.underlayMtuBytes} bytes over ${data.ifname} are too small for IPv${data.family} inside of them; ${data.neededMtuBytes} are needed`,
+    cause: 'The MTU of the external interface, or Backend.MTU, leaves too little room after the headers of the tunnel.',
+    cure: 'Raise the MTU of the interface or drop Backend.MTU.',
+  },
+  BACKEND_DEVICE_NAME_TAKEN: {
+    message: (data: { backend: string; ifname: string; kind: string }) =>
+      `${data.backend}: a device called ${data.ifname} exists already, but its kind is ${data.kind}`,
+    cause: 'Something else made an interface with the name that the backend needs.',
+    cure: 'If nothing needs it: ip link del NAME. Otherwise choose another Backend.VNI, which is part of the name.',
+  },
+  BACKEND_VXLAN_VNI_IN_USE: {
+    message: (data: { vni: number; port: number; ifname: string }) =>
+      `vxlan: VNI ${data.vni} on UDP port ${data.port} belongs to the device ${data.ifname} already`,
+    cause:
+      'Another program, or a container network that was here before, made a VXLAN device with the same VNI and port.',
+    cure: 'If nothing needs it: ip link del NAME. Otherwise choose another Backend.VNI or Backend.Port on all nodes.',
+  },
+  BACKEND_VXLAN_PORT_IN_USE: {
+    message: (data: { port: number; ifname?: string }) =>
+      `vxlan: UDP port ${data.port} is in use by ${data.ifname === undefined ? 'another program' : `the device ${data.ifname}, which treats packets differently (GBP)`}`,
+    cause: 'A program listens on the port, or another VXLAN device has it with another GBP flag.',
+    cure: 'See who: ss -ulpn and ip -d link show type vxlan. Stop it, or choose another Backend.Port on all nodes.',
+  },
+  BACKEND_VXLAN_UNSUPPORTED: {
+    message: (data: { kernel: string; ifname: string }) =>
+      `vxlan: the kernel (${data.kernel}) cannot make ${data.ifname}: its vxlan module is missing`,
+    cause:
+      'The kernel was built without VXLAN, or its module is in a package that is not installed, or modules may not be loaded from here.',
+    cure: 'Try "modprobe vxlan" on the host. Ubuntu: install linux-modules-extra-$(uname -r), on a Raspberry Pi linux-modules-extra-raspi. RHEL and Fedora: kernel-modules. Else use another backend.',
+  },
 });

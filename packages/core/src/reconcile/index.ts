@@ -10,3 +10,4 @@ export type { PassTrigger } from './pass-schedule';
 export type * from './reconciler';
 export * from './network-controller';
 export { gatherUnderlayFacts, noUnderlayFacts, peerAddresses } from './underlay-facts';
+export { linkNames, type LinkName } from './route-text';

@@ -46,6 +46,8 @@ export interface DesiredFdb {
 export interface DesiredSysctl {
   readonly path: string;
   readonly value: string;
+  /** The value is a number, and a greater one is right as well: for limits that an administrator may have raised further. */
+  readonly atLeast?: boolean;
 }
 
 /** Everything that must exist for one owner; whole-set, so that stating it again changes nothing. */

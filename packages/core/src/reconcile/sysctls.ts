@@ -17,13 +17,14 @@ export async function applySysctls(
   const failed: FailedOp[] = [];
   const rested: string[] = [];
   const findings: Finding[] = [];
-  for (const { path, value } of sysctls) {
+  for (const desired of sysctls) {
+    const { path, value } = desired;
     const subject = `sysctl ${path}`;
     const record: OpRecord = { kind: 'sysctl', key: subject, subject, operation: 'sysctl-write' };
     try {
       const current = await netlink.readSysctl(path);
       if (current === undefined) findings.push(missing(path));
-      else if (current === value) continue;
+      else if (isRight(current, desired)) continue;
       else if (resting(subject)) rested.push(subject);
       else {
         await netlink.writeSysctl(path, value);
@@ -35,6 +36,10 @@ export async function applySysctls(
     }
   }
   return { applied, failed, rested, findings };
+}
+
+function isRight(current: string, { value, atLeast = false }: DesiredSysctl): boolean {
+  return current === value || (atLeast && Number(current) >= Number(value));
 }
 
 function missing(path: string): Finding {

@@ -1,0 +1,9 @@
+import type { IpFamily } from '@tartan/core';
+
+/** IFNAMSIZ - 1, include/uapi/linux/if.h (v6.1). */
+export const MAX_DEVICE_NAME_LENGTH = 15;
+
+/** The device's name as flannel has it, so that either daemon finds the other's device (flannel-compat 4.1). */
+export function deviceName(vni: number, family: IpFamily): string {
+  return family === 4 ? `flannel.${vni}` : `flannel-v6.${vni}`;
+}

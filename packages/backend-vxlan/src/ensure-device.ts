@@ -1,0 +1,66 @@
+import {
+  isTartanError,
+  TartanError,
+  type DesiredLink,
+  type LinkSpec,
+  type MacAddress,
+  type OwnerIdentity,
+  type RtNetlink,
+} from '@tartan/core';
+import { checkDeviceConflicts } from './device-conflicts';
+import { desiredDevice } from './device';
+import type { VxlanOptions } from './options';
+import { deriveVtepMac, isUnicastMac } from './vtep-mac';
+import type { Vtep } from './vtep';
+
+/*
+ * Before the lease is published the device must exist with the MAC that goes into it, since peers never ask for the MAC again
+ * (flannel-compat 0.5). A device that is there keeps its MAC, and so the entries of all peers stay right when flanneld
+ * is replaced by Tartan, or Tartan by itself; whatever else differs on it is put right by the reconciler, once the peers are known.
+ * So nothing is changed here on a device that carries traffic.
+ */
+
+export interface EnsureDeviceInput {
+  readonly netlink: RtNetlink;
+  readonly vtep: Vtep;
+  readonly options: VxlanOptions;
+  readonly identity: OwnerIdentity;
+  readonly hostHasIpv6: boolean;
+}
+
+/**
+ * The MAC to publish; afterwards a device with it exists. Repeatable. Rejects with BACKEND_DEVICE_NAME_TAKEN,
+ * BACKEND_VXLAN_VNI_IN_USE, BACKEND_VXLAN_PORT_IN_USE, BACKEND_VXLAN_UNSUPPORTED, KERNEL_REFUSED, KERNEL_SOCKET.
+ */
+export async function ensureDevice(input: EnsureDeviceInput): Promise<MacAddress> {
+  const { netlink, vtep, options } = input;
+  const links = await netlink.listLinks();
+  checkDeviceConflicts(vtep, options, links);
+  const existing = links.find(({ name }) => name === vtep.ifname);
+  if (existing?.mac && isUnicastMac(existing.mac)) return existing.mac;
+  const mac = deriveVtepMac({ identity: input.identity, vni: options.vni, family: vtep.family });
+  if (existing) return mac;
+  await createDevice(input, desiredDevice({ ...input, mac }));
+  return mac;
+}
+
+async function createDevice({ netlink, vtep, options }: EnsureDeviceInput, device: DesiredLink): Promise<void> {
+  const [result] = await netlink.apply([{ op: 'link-create', link: resolve(device, vtep) }]);
+  if (result?.ok !== false) return;
+  if (!isTartanError(result.error, 'KERNEL_REFUSED')) throw result.error;
+  const { errnoName } = result.error.data;
+  if (errnoName === 'EOPNOTSUPP') {
+    const kernel = (await netlink.readSysctl('kernel/osrelease')) ?? 'unknown';
+    throw new TartanError('BACKEND_VXLAN_UNSUPPORTED', { kernel, ifname: vtep.ifname }, { cause: result.error });
+  }
+  if (errnoName === 'EADDRINUSE') {
+    throw new TartanError('BACKEND_VXLAN_PORT_IN_USE', { port: options.port }, { cause: result.error });
+  }
+  throw result.error;
+}
+
+function resolve({ vxlan, ...rest }: DesiredLink, { lowerIndex }: Vtep): LinkSpec {
+  if (!vxlan) return rest;
+  const { lowerIfname, ...data } = vxlan;
+  return { ...rest, vxlan: { ...data, ...(lowerIfname !== undefined && { lowerIndex }) } };
+}

@@ -1,0 +1,77 @@
+import { isTartanError, type DesiredSysctl, type Finding, type IpFamily, type RtNetlink } from '@tartan/core';
+
+/*
+ * The kernel's neighbour table is bounded: above gc_thresh3 entries new ones are refused ("neighbour table overflow" in the kernel log,
+ * ENOBUFS here), above gc_thresh1 it throws out old ones all the time. The defaults are 1024 and 128, for the whole host: all
+ * its network namespaces share the table (arp(7)). Since v5.0 permanent entries, like ours for peers, do not count; pods and peers
+ * reached directly do, and before v5.0 everything does (neigh_alloc() in net/core/neighbour.c).
+ *
+ * So: room for every peer and every pod that the node can have. The limits are raised where we may write them, never lowered.
+ */
+
+export interface NeighbourLimits {
+  readonly family: IpFamily;
+  /** gc_thresh3: entries that the table can hold. */
+  readonly limit: number;
+  /** The limits may be raised from here. */
+  readonly writable: boolean;
+}
+
+/** The kernel's own proportions: 128, 512, 1024. */
+const LEVELS = [
+  { name: 'gc_thresh3', share: 1 },
+  { name: 'gc_thresh2', share: 1 / 2 },
+  { name: 'gc_thresh1', share: 1 / 8 },
+] as const;
+
+/** undefined where the host's table is not visible: in network namespaces of their own (and in rootless containers). */
+export async function readNeighbourLimits(netlink: RtNetlink, family: IpFamily): Promise<NeighbourLimits | undefined> {
+  const path = limitPath(family, 'gc_thresh3');
+  const text = await netlink.readSysctl(path);
+  if (text === undefined) return undefined;
+  return { family, limit: Number(text), writable: await isWritable(netlink, path, text) };
+}
+
+export interface NeighbourRoom {
+  readonly sysctls: readonly DesiredSysctl[];
+  readonly findings: readonly Finding[];
+}
+
+/** What must change so that `entries` fit with as many again to spare. */
+export function neighbourRoom({ family, limit, writable }: NeighbourLimits, entries: number): NeighbourRoom {
+  const wanted = 2 ** Math.ceil(Math.log2(entries * 2));
+  if (wanted <= limit) return { sysctls: [], findings: [] };
+  // From the top, so that gc_thresh1 <= gc_thresh2 <= gc_thresh3 holds at each moment.
+  const sysctls = LEVELS.map(({ name, share }) => ({
+    path: limitPath(family, name),
+    value: String(wanted * share),
+    atLeast: true,
+  }));
+  return writable ? { sysctls, findings: [] } : { sysctls: [], findings: [tooSmall(limit, entries, sysctls)] };
+}
+
+function limitPath(family: IpFamily, name: string): string {
+  return `net/ipv${family}/neigh/default/${name}`;
+}
+
+/** Writing what is there already changes nothing and tells. */
+async function isWritable(netlink: RtNetlink, path: string, value: string): Promise<boolean> {
+  try {
+    await netlink.writeSysctl(path, value);
+    return true;
+  } catch (error) {
+    if (!isTartanError(error, 'KERNEL_REFUSED')) throw error;
+    return false;
+  }
+}
+
+function tooSmall(limit: number, entries: number, sysctls: readonly DesiredSysctl[]): Finding {
+  const settings = sysctls.map(({ path, value }) => `${path.replaceAll('/', '.')}=${value}`);
+  return {
+    severity: 'warning',
+    code: 'NEIGHBOUR_TABLE_SMALL',
+    subject: sysctls.map(({ path }) => path.replaceAll('/', '.'))[0] ?? '',
+    message: `the host's neighbour table is limited to ${limit} entries, peers and pods of this node may need ${entries}`,
+    cure: `On the host: sysctl -w ${settings.join(' ')}, and the same lines in /etc/sysctl.d.`,
+  };
+}
