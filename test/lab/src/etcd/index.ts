@@ -1,0 +1,3 @@
+export * from './etcd-cluster';
+export * from './free-ports';
+export * from './test-authority';
