@@ -51,8 +51,9 @@ export class PassLedger {
   }
 }
 
-function undoneKeys({ failed, rested, waiting, blocked }: PassOutcome): Set<string> {
-  return new Set([...failed.map(({ key }) => key), ...rested, ...waiting.map(({ key }) => key), ...blocked]);
+/** What rests was undone by somebody else, and its repair after the rest is one more round of the fight. */
+function undoneKeys({ failed, waiting, blocked }: PassOutcome): Set<string> {
+  return new Set([...failed.map(({ key }) => key), ...waiting.map(({ key }) => key), ...blocked]);
 }
 
 /** Each desired route is in exactly one of the states; resting ones count as failed. */
