@@ -1,2 +1,4 @@
+export * from './create-lease-manager';
 export * from './lease';
 export * from './lease-manager';
+export * from './metrics';
