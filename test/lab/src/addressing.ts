@@ -1,0 +1,34 @@
+import { Ipv4Prefix, Ipv6Prefix } from '@tartan/core';
+
+/** `address/length` with host bits kept, which a prefix of core masks off. */
+export interface InterfaceAddress {
+  readonly address: string;
+  readonly length: number;
+}
+
+export function parseInterfaceAddress(text: string): InterfaceAddress {
+  const [address = '', length = ''] = text.split('/');
+  return { address, length: Number(length) };
+}
+
+/** The `index`th address of a network with the network's length: `nth('192.168.50.0/24', 3)` is 192.168.50.3/24. */
+export function nthAddress(network: string, index: number): string {
+  if (network.includes(':')) {
+    const prefix = Ipv6Prefix.parse(network);
+    return `${prefix.address.add(BigInt(index)).toString()}/${prefix.length}`;
+  }
+  const prefix = Ipv4Prefix.parse(network);
+  return `${prefix.address.add(index).toString()}/${prefix.length}`;
+}
+
+/** Text without `/length`. */
+export function bareAddress(text: string): string {
+  return parseInterfaceAddress(text).address;
+}
+
+/** `ip` batch lines that put addresses on a device; IPv6 without duplicate address detection, which would take a second. */
+export function addressLines(ifname: string, addresses: readonly (string | undefined)[]): string[] {
+  return addresses
+    .filter((address) => address !== undefined)
+    .map((address) => `address add ${address} dev ${ifname}${address.includes(':') ? ' nodad' : ''}`);
+}
