@@ -1,4 +1,4 @@
-import type { IpAddress, IpPrefix, Lease, NetworkConfig } from '@tartan/core';
+import { peerName, type IpAddress, type IpPrefix, type Lease, type NetworkConfig } from '@tartan/core';
 
 /** What one peer asks us to do in one family. */
 export interface PeerRoute {
@@ -25,10 +25,4 @@ export function peerRoutes(lease: Lease, config: NetworkConfig): PeerRoute[] {
     routes.push({ peer, network: config.ipv6.network, subnet: ipv6Subnet, nextHop: attrs.publicIPv6 });
   }
   return routes;
-}
-
-/** `node-b (192.0.2.2)`, or the address alone for leases that flanneld wrote. */
-export function peerName({ attrs: { owner, publicIP, publicIPv6 } }: Lease): string {
-  const address = publicIP.isUnspecified && publicIPv6 ? publicIPv6.toString() : publicIP.toString();
-  return owner ? `${owner.node} (${address})` : address;
 }

@@ -1,5 +1,6 @@
 import {
   emptyKernelState,
+  otherBackendFindings,
   type DesiredRoute,
   type ExternalInterface,
   type IpAddress,
@@ -9,7 +10,7 @@ import {
   type PlanInput,
 } from '@tartan/core';
 import { peerRoutes, type PeerRoute } from './peer-route';
-import { otherBackends, separatePeers } from './skipped-peers';
+import { separatePeers } from './skipped-peers';
 
 /** What the plan depends on besides its input; fixed while the backend runs. */
 export interface PlanContext {
@@ -31,7 +32,7 @@ export function planRoutes(context: PlanContext, { snapshot, underlay }: PlanInp
   return {
     desired: { ...emptyKernelState, routes: usable.map((route) => toDesired(route, externalInterface.ifname)) },
     ownership: { adoptRoutesVia: snapshot.leases.flatMap(gatewaysOfFlanneld), devices: [] },
-    findings: [...otherBackends(snapshot.leases.filter((lease) => !isOurs(lease))), ...skipped],
+    findings: [...otherBackendFindings(snapshot.leases.filter((lease) => !isOurs(lease))), ...skipped],
   };
 }
 

@@ -45,6 +45,8 @@ export interface UnderlayRoute {
   readonly gateway: IpAddress | null;
   /** The link resolves neighbours (Ethernet); false for tunnels and point-to-point links. */
   readonly broadcast: boolean;
+  /** Whether the address itself, on-link, answers to ARP or ND; undefined: not known (yet), or not asked for. */
+  readonly neighbour?: 'answers' | 'silent';
 }
 
 /** Facts gathered before plan(), so that plan() can stay pure. */
@@ -70,6 +72,11 @@ export interface Plan {
 export interface BackendNetwork {
   /** MTU for pods, bytes; goes to subnet.env. */
   readonly mtuBytes: number;
+  /**
+   * How much of `input.underlay` plan() looks at: nothing, the routes, or also whether on-link peers answer. Looking costs: one
+   * look-up per peer, and one ARP or ND exchange. Unless told `routes` with the capability underlayFacts, else `none`.
+   */
+  readonly underlayInterest?: 'none' | 'routes' | 'neighbours';
   /**
    * Pure: the same input gives an equal plan; no I/O, no clock, no random. Called for every snapshot and whenever underlay
    * facts change.

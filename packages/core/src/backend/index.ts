@@ -1,4 +1,5 @@
 export * from './backend';
 export { checkBackendModule } from './check-module';
 export { loadBackendModule, type LoadBackendModuleOptions } from './load-backend-module';
+export { otherBackendFindings, peerName } from './peers';
 export { BackendRegistry } from './registry';

@@ -1,0 +1,285 @@
+import {
+  createNetworkController,
+  emptyKernelState,
+  Ipv4Address,
+  Ipv4Prefix,
+  type BackendCapabilities,
+  type BackendNetwork,
+  type Lease,
+  type LeaseSnapshot,
+  type NetworkController,
+  type Plan,
+  type PlanInput,
+} from '@tartan/core';
+import { FakeClock, MemoryLogger } from '@tartan/core/testing';
+import type { FakeKernel } from '@tartan/netlink/testing';
+import { host, networks } from './support';
+
+const capabilities: BackendCapabilities = {
+  ipv4: true,
+  ipv6: true,
+  needsSameL2: true,
+  needsOwnPublicIP: true,
+  hitlessRestart: true,
+  underlayFacts: true,
+};
+
+function peer(n: number, publicIP = `192.168.50.${n}`): Lease {
+  return {
+    subnet: Ipv4Prefix.parse(`10.5.${n}.0/24`),
+    ipv6Subnet: null,
+    attrs: { publicIP: Ipv4Address.parse(publicIP), publicIPv6: null, backendType: 'test' },
+    expiresAt: null,
+    reservation: false,
+    revision: '1',
+  };
+}
+
+let revision = 0;
+function snapshot(...leases: Lease[]): LeaseSnapshot {
+  return { revision: String(++revision), leases };
+}
+
+/** A backend that writes down how it was told to reach each peer. */
+class RecordingNetwork implements BackendNetwork {
+  readonly mtuBytes = 1500;
+  readonly seen: string[] = [];
+  fails = false;
+
+  plan({ snapshot: { leases }, underlay }: PlanInput): Plan {
+    if (this.fails) throw new Error('the backend is broken');
+    const routes = leases.map(({ attrs: { publicIP } }) => {
+      const route = underlay.routeTo(publicIP);
+      return route
+        ? `${publicIP.toString()} ${route.gateway?.toString() ?? 'on-link'} ${route.ifname} ${route.broadcast}`
+        : `${publicIP.toString()} unknown`;
+    });
+    this.seen.push(routes.join(', '));
+    return { desired: emptyKernelState, ownership: { adoptRoutesVia: [], devices: [] }, findings: [] };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+interface Bench {
+  readonly kernel: FakeKernel;
+  readonly clock: FakeClock;
+  readonly logger: MemoryLogger;
+  readonly network: RecordingNetwork;
+  readonly controller: NetworkController;
+  readonly plans: Plan[];
+  stop(): Promise<void>;
+}
+
+let bench: Bench;
+
+function open(): Bench {
+  const kernel = host();
+  const clock = new FakeClock();
+  const logger = new MemoryLogger();
+  const plans: Plan[] = [];
+  const controller = createNetworkController({
+    netlink: kernel,
+    reconciler: { setPlan: (plan) => plans.push(plan) },
+    networks,
+    clock,
+    logger,
+    random: () => 0.5,
+  });
+  const stopping = new AbortController();
+  const ended = controller.run(stopping.signal);
+  return {
+    kernel,
+    clock,
+    logger,
+    network: new RecordingNetwork(),
+    controller,
+    plans,
+    stop: () => {
+      stopping.abort();
+      return ended;
+    },
+  };
+}
+
+beforeEach(() => {
+  bench = open();
+});
+afterEach(() => bench.stop());
+
+describe('network controller', () => {
+  it('plans once it has both a network and a snapshot', async () => {
+    const { controller, clock, network, plans } = bench;
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(1_000);
+    expect(plans).toEqual([]);
+    controller.setNetwork({ network, capabilities });
+    await clock.advance(0);
+    await controller.whenPlanned();
+    expect(plans).toHaveLength(1);
+    expect(controller.status()).toEqual({ peers: 1, plannedRevision: String(revision), problem: null });
+  });
+
+  it('tells the backend how the kernel reaches each peer', async () => {
+    const { controller, clock, network, kernel } = bench;
+    kernel.addRoute('10.0.0.0/8 via 192.168.50.254 dev eth0');
+    kernel.addLink({ name: 'wg0', pointToPoint: true, addresses: ['192.168.60.1/24'] });
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2), peer(3, '10.0.0.3'), peer(4, '192.168.60.4'), peer(5, '172.16.0.1')));
+    await clock.advance(0);
+    expect(network.seen).toEqual([
+      '192.168.50.2 on-link eth0 true, 10.0.0.3 192.168.50.254 eth0 true, 192.168.60.4 on-link wg0 false, 172.16.0.1 unknown',
+    ]);
+  });
+
+  it('looks nothing up for a backend that does not ask', async () => {
+    const { controller, clock, network, kernel } = bench;
+    controller.setNetwork({ network, capabilities: { ...capabilities, underlayFacts: false } });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(200_000);
+    expect(network.seen).toEqual(['192.168.50.2 unknown']);
+    expect(kernel.count('lookup-routes')).toBe(0);
+  });
+
+  it('plans the latest snapshot, and each only once', async () => {
+    const { controller, clock, network } = bench;
+    controller.setNetwork({ network, capabilities });
+    for (const n of [2, 3, 4]) controller.setSnapshot(snapshot(peer(n)));
+    await clock.advance(300_000);
+    expect(network.seen).toEqual(['192.168.50.4 on-link eth0 true']);
+  });
+
+  it('plans again when the kernel would take another way to a peer', async () => {
+    const { controller, clock, network, kernel } = bench;
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    kernel.addRoute('192.168.50.2/32 via 192.168.50.254 dev eth0');
+    await clock.advance(100);
+    kernel.removeRoutes('192.168.50.2/32');
+    await clock.advance(100);
+    expect(network.seen).toEqual([
+      '192.168.50.2 on-link eth0 true',
+      '192.168.50.2 192.168.50.254 eth0 true',
+      '192.168.50.2 on-link eth0 true',
+    ]);
+  });
+
+  it.each<[string, (kernel: FakeKernel) => void]>([
+    ['the link went down', (kernel) => kernel.setLinkDown('eth0')],
+    ['the interface lost its address', (kernel) => kernel.removeAddress('eth0', '192.168.50.1/24')],
+    ['the interface is gone', (kernel) => kernel.removeLink('eth0')],
+    [
+      'notifications were lost',
+      (kernel) => {
+        kernel.holdEvents();
+        kernel.removeAddress('eth0', '192.168.50.1/24');
+        kernel.loseEvents();
+        kernel.releaseEvents();
+      },
+    ],
+  ])('looks again when %s', async (_, disturb) => {
+    const { controller, clock, network, kernel } = bench;
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    disturb(kernel);
+    await clock.advance(100);
+    expect(network.seen.at(-1)).toBe('192.168.50.2 unknown');
+  });
+
+  it('does not look again for pods, and not for its own routes', async () => {
+    const { controller, clock, network, kernel } = bench;
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    const looks = kernel.count('lookup-routes');
+    for (let pod = 1; pod <= 20; pod++) {
+      kernel.addLink({ name: `veth${pod}` });
+      kernel.addRoute(`10.5.1.${pod}/32 dev veth${pod} proto boot`);
+    }
+    kernel.addRoute('10.5.2.0/24 via 192.168.50.2 dev eth0 proto 158');
+    await clock.advance(1_000);
+    expect(kernel.count('lookup-routes')).toBe(looks);
+  });
+
+  it('looks from time to time anyway, and plans only when something has changed', async () => {
+    const { controller, clock, network, kernel, plans } = bench;
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    kernel.holdEvents();
+    await clock.advance(70_000);
+    expect(plans).toHaveLength(1);
+    expect(kernel.count('lookup-routes')).toBe(2);
+    kernel.addRoute('192.168.50.2/32 via 192.168.50.254 dev eth0');
+    await clock.advance(70_000);
+    expect(plans).toHaveLength(2);
+  });
+
+  it('keeps the last good plan while the backend throws, says so once, and recovers', async () => {
+    const { controller, clock, network, plans, logger } = bench;
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    network.fails = true;
+    controller.setSnapshot(snapshot(peer(3)));
+    await clock.advance(60_000);
+    expect(plans).toHaveLength(1);
+    expect(controller.status()).toMatchObject({
+      problem: 'the backend is broken',
+      plannedRevision: String(revision - 1),
+    });
+    expect(logger.matching('no plan could be made')).toHaveLength(1);
+    network.fails = false;
+    await clock.advance(20_000);
+    expect(plans).toHaveLength(2);
+    expect(controller.status()).toMatchObject({ problem: null, plannedRevision: String(revision) });
+    expect(logger.matching('plans are made again')).toHaveLength(1);
+  });
+
+  it('keeps the last good plan while the kernel cannot be asked', async () => {
+    const { controller, clock, network, kernel, plans } = bench;
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    const works = kernel.failWhen(({ op }) => op === 'lookup-routes', 'ENOBUFS', { socket: true });
+    controller.setSnapshot(snapshot(peer(2), peer(3)));
+    await clock.advance(5_000);
+    expect(plans).toHaveLength(1);
+    works();
+    await clock.advance(10_000);
+    expect(plans).toHaveLength(2);
+  });
+
+  it('plans anew with another network', async () => {
+    const { controller, clock, network } = bench;
+    const second = new RecordingNetwork();
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    controller.setNetwork({ network: second, capabilities });
+    await clock.advance(0);
+    expect([network.seen.length, second.seen.length]).toEqual([1, 1]);
+  });
+
+  it('leaves no timer and no subscription behind', async () => {
+    const { controller, clock, network, kernel, stop } = bench;
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    await stop();
+    expect([clock.timers, kernel.subscriptions]).toEqual([0, 0]);
+  });
+
+  it('does not ask about peers without an address', async () => {
+    const { controller, clock, network, kernel } = bench;
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2, '0.0.0.0')));
+    await clock.advance(0);
+    expect(network.seen).toEqual(['0.0.0.0 unknown']);
+    expect(kernel.count('lookup-routes')).toBe(0);
+  });
+});
