@@ -1,0 +1,107 @@
+import {
+  Lab,
+  eventually,
+  type DaemonOptions,
+  type EtcdCluster,
+  type Host,
+  type LabDaemon,
+  type LabOptions,
+} from '@tartan/lab';
+
+export const PREFIX = '/coreos.com/network';
+
+export interface ClusterOptions {
+  readonly hosts?: number;
+  readonly config?: Record<string, unknown>;
+  readonly lab?: LabOptions;
+  readonly daemon?: DaemonOptions;
+}
+
+/** Hosts with real daemons on real etcd, all ready, each with one pod. The lab is the caller's to destroy. */
+export interface Cluster {
+  readonly lab: Lab;
+  readonly etcd: EtcdCluster;
+  readonly hosts: readonly Host[];
+  readonly daemons: readonly LabDaemon[];
+}
+
+export const HOST_GW = { Network: '10.5.0.0/16', Backend: { Type: 'host-gw' } };
+export const HOST_GW_DUAL = { ...HOST_GW, EnableIPv6: true, IPv6Network: 'fc00:5::/48' };
+
+/** Makes the cluster, waits until every daemon is ready and every route stands, and runs `body`; whatever happens, the lab goes. */
+export async function withCluster(options: ClusterOptions, body: (cluster: Cluster) => Promise<void>): Promise<void> {
+  const lab = await Lab.create(options.lab ?? {});
+  try {
+    const etcd = await lab.startEtcd();
+    await etcd.put(`${PREFIX}/config`, JSON.stringify(options.config ?? HOST_GW));
+    const hosts = await lab.addHosts(options.hosts ?? 3);
+    const daemons = await Promise.all(hosts.map((host) => host.startDaemon(options.daemon)));
+    await Promise.all(daemons.map((daemon) => daemon.waitUntilReady()));
+    for (const host of hosts) await host.addPod();
+    await converged(hosts);
+    await body({ lab, etcd, hosts, daemons });
+  } catch (error) {
+    const where = await lab.writeDump(expect.getState().currentTestName ?? 'e2e').catch(String);
+    if (error instanceof Error) error.message += `\n(state of the lab: ${where})`;
+    throw error;
+  } finally {
+    await lab.destroy();
+  }
+}
+
+/** The only pod of a host. */
+export function podOf(host: Host) {
+  const [pod] = host.pods;
+  if (!pod) throw new Error(`${host.name} has no pod`);
+  return pod;
+}
+
+export interface KernelRoute {
+  readonly dst: string;
+  readonly gateway?: string;
+  readonly dev?: string;
+  readonly protocol: string;
+}
+
+/** Routes with our protocol number, both families. */
+export async function ourRoutes(host: Host): Promise<KernelRoute[]> {
+  const lists = await Promise.all(
+    ['-4', '-6'].map((family) => host.ipJson<KernelRoute[]>(`${family} -N route show table main proto 158`)),
+  );
+  return lists.flat();
+}
+
+/** Every host has a route to every other host's subnets, through that host, and no other of ours. */
+export async function converged(hosts: readonly Host[], timeoutMs = 10_000): Promise<void> {
+  await eventually(
+    async () => {
+      const subnets = await Promise.all(hosts.map(subnetsOf));
+      for (const [index, host] of hosts.entries()) {
+        const have = (await ourRoutes(host)).map(({ dst }) => dst).sort();
+        const want = subnets
+          .filter((_, other) => other !== index)
+          .flat()
+          .sort();
+        if (JSON.stringify(have) !== JSON.stringify(want)) {
+          throw new Error(`${host.name} routes ${JSON.stringify(have)}, wanted ${JSON.stringify(want)}`);
+        }
+      }
+    },
+    { timeoutMs, what: 'every host has exactly the routes to the others' },
+  );
+}
+
+/** The networks of a host's subnet.env, as `ip route` prints them. */
+export async function subnetsOf(host: Host): Promise<string[]> {
+  const text = (await host.run(['cat', host.subnetFile])).stdout;
+  return [...text.matchAll(/^FLANNEL(?:_IPV6)?_SUBNET=(.*)1\/(\d+)$/gm)].map(
+    ([, address, length]) => `${address ?? ''}${address?.endsWith(':') ? '' : '0'}/${length ?? ''}`,
+  );
+}
+
+/** Milliseconds until `condition` holds. */
+export async function timed(condition: () => Promise<boolean>, timeoutMs = 10_000): Promise<number> {
+  const start = performance.now();
+  await eventually(condition, { timeoutMs, intervalMs: 2 });
+  return performance.now() - start;
+}
