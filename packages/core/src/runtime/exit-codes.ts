@@ -12,7 +12,7 @@ export const EXIT_CODE = {
 
 export type ExitCode = (typeof EXIT_CODE)[keyof typeof EXIT_CODE];
 
-/** The table of docs/exit-codes.md. */
+/** The table of docs/install-systemd.md. */
 export const exitCodeTable: readonly { readonly code: string; readonly when: string; readonly restart: boolean }[] = [
   { code: '0', when: 'stopped by SIGTERM or SIGINT; --help; --version', restart: false },
   { code: '1', when: 'a failure at run time that a restart may cure', restart: true },
