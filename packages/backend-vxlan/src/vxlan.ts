@@ -100,6 +100,7 @@ class VxlanBackend implements Backend {
     };
     return {
       mtuBytes: Math.min(...vteps.map(({ mtuBytes }) => mtuBytes)),
+      underlayInterest: options.directRouting ? 'neighbours' : 'none',
       plan: (input) => planVxlan(context, input),
       close: () => Promise.resolve(),
     };
