@@ -79,7 +79,7 @@ export class MemoryStore {
     const records: LeaseRecord[] = [];
     const skipped = [];
     for (const [key, entry] of [...this.entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      if ('unparsable' in entry.value) skipped.push({ key, reason: entry.value.unparsable });
+      if ('unparsable' in entry.value) skipped.push({ key, reason: entry.value.unparsable, modRevision: entry.modRevision });
       else records.push(this.record(key, entry));
     }
     return { revision: this.revision, clusterId: this.clusterId, records, skipped };
@@ -95,7 +95,7 @@ export class MemoryStore {
   update(record: LeaseRecord, attrs: LeaseAttrs, ttlSeconds: number): LeaseRecord {
     const entry = this.expected(record);
     this.revoke(entry.leaseId);
-    const leaseId = this.grant(entry.leaseId === null ? null : ttlSeconds);
+    const leaseId = this.grant(record.reservation ? null : ttlSeconds);
     return this.hold(record, attrs, leaseId);
   }
 
@@ -107,7 +107,7 @@ export class MemoryStore {
     this.revoke(entry.leaseId);
     this.entries.delete(record.key);
     const gone: LeaseEvent = { type: 'delete', key: record.key, modRevision: this.revision + 1n };
-    const leaseId = this.grant(entry.leaseId === null ? null : ttlSeconds);
+    const leaseId = this.grant(record.reservation ? null : ttlSeconds);
     return this.hold(subnets, attrs, leaseId, [gone]);
   }
 

@@ -152,6 +152,6 @@ describe('MemoryStore', () => {
     store.putRaw('foo', 'no such form');
     const { records, skipped } = await client.list(signal);
     expect(records).toHaveLength(1);
-    expect(skipped).toEqual([{ key: 'foo', reason: 'no such form' }]);
+    expect(skipped).toEqual([{ key: 'foo', reason: 'no such form', modRevision: store.revision }]);
   });
 });
