@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Ipv4Prefix, Ipv6Prefix } from '@tartan/core';
 
 /** `address/length` with host bits kept, which a prefix of core masks off. */
@@ -31,4 +32,13 @@ export function addressLines(ifname: string, addresses: readonly (string | undef
   return addresses
     .filter((address) => address !== undefined)
     .map((address) => `address add ${address} dev ${ifname}${address.includes(':') ? ' nodad' : ''}`);
+}
+
+/**
+ * A locally administered MAC address made from a name. A bridge without one of its own takes the lowest of its ports, so that it
+ * would change, and neighbours lose it, whenever a port comes or goes (net/bridge/br_stp_if.c, br_stp_recalculate_bridge_id).
+ */
+export function macOf(name: string): string {
+  const hex = createHash('sha256').update(name).digest('hex');
+  return ['02', ...[0, 2, 4, 6, 8].map((at) => hex.slice(at, at + 2))].join(':');
 }

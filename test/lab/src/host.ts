@@ -99,20 +99,18 @@ export class Host extends NetworkNamespace {
   /** Adds a network card, up and with its addresses. */
   async addInterface(options: InterfaceOptions): Promise<HostInterface> {
     const { ifname, mtuBytes = 1500 } = options;
-    const port = await options.switch.plugIn(this.netns, this.name, ifname, mtuBytes);
+    const port = options.switch.reservePort(this.name);
+    await options.switch.plugIn(port, this.netns, ifname, mtuBytes);
     const added = { ...options, mtuBytes, port };
     await this.ipBatch(interfaceLines(added));
     this.interfaces.push(added);
     return added;
   }
 
-  /** Pulls the card and puts an equal one in: same name and addresses, new index. All routes over it are gone. */
+  /** Pulls the card and puts an equal one in: same name, MAC and addresses, new index. All routes over it are gone. */
   async replaceInterface(card: HostInterface): Promise<void> {
     await this.ip(`link delete ${card.ifname}`);
-    await card.switch.ipBatch([
-      `link add ${card.port} mtu ${card.mtuBytes} type veth peer name ${card.ifname} mtu ${card.mtuBytes} netns ${this.netns}`,
-      `link set ${card.port} master ${card.switch.bridge} up`,
-    ]);
+    await card.switch.plugIn(card.port, this.netns, card.ifname, card.mtuBytes);
     await this.ipBatch(interfaceLines(card));
   }
 

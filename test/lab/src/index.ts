@@ -7,6 +7,7 @@ export * from './faults';
 export * from './host';
 export type { HttpAnswer } from './http-get';
 export type { Inside } from './inside';
+export { keptFile } from './kept-file';
 export * from './lab';
 export * from './lab-error';
 export * from './lab-process';

@@ -1,4 +1,4 @@
-import { mkdtempSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,13 +6,13 @@ import { bareAddress, nthAddress } from './addressing';
 import { runCommand } from './command';
 import { EtcdCluster, type EtcdClusterOptions } from './etcd';
 import { Host, type HostContext } from './host';
+import { keptFile } from './kept-file';
 import { LabError } from './lab-error';
 import type { LabProcess } from './lab-process';
 import type { LabScope } from './lab-scope';
 import type { NetworkNamespace } from './network-namespace';
 import { PacketStream, type StreamOptions } from './packet-stream';
 import type { Pod } from './pod';
-import { repositoryRoot } from './programs';
 import { dumpState } from './state-dump';
 import { Switch, type SwitchOptions } from './switch';
 import { measureThroughput, type ThroughputOptions, type ThroughputResult } from './throughput';
@@ -205,11 +205,9 @@ export class Lab implements HostContext {
     return dumpState(this.namespaces(), this.scope.processes);
   }
 
-  /** Writes the dump to out/lab-failures/ of the checkout and gives the path. */
+  /** Writes the dump to a file that stays, out/lab-failures/NAME.txt, and gives its path. */
   async writeDump(name: string): Promise<string> {
-    const directory = join(repositoryRoot, 'out', 'lab-failures');
-    mkdirSync(directory, { recursive: true });
-    const path = join(directory, `${name.replace(/[^\w.-]+/g, '-').slice(0, 80)}.txt`);
+    const path = keptFile('lab-failures', `${name.replace(/[^\w.-]+/g, '-').slice(0, 80)}.txt`);
     writeFileSync(path, await this.dump());
     return path;
   }

@@ -1,5 +1,5 @@
 import { Ipv4Prefix, Ipv6Prefix } from '@tartan/core';
-import { addressLines, bareAddress, nthAddress } from './addressing';
+import { addressLines, bareAddress, macOf, nthAddress } from './addressing';
 import { LabError } from './lab-error';
 import type { LabScope } from './lab-scope';
 import { NetworkNamespace } from './network-namespace';
@@ -130,7 +130,7 @@ async function ensureBridge(host: PodHost, bridge: string, subnet: PodSubnet): P
   if (exitCode === 0) return;
   await host.ipBatch([
     `link add ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
-    `link set ${bridge} mtu ${subnet.mtuBytes} up`,
+    `link set ${bridge} address ${macOf(`${host.netns}/${bridge}`)} mtu ${subnet.mtuBytes} up`,
     ...addressLines(bridge, [subnet.ipv4, subnet.ipv6]),
   ]);
 }

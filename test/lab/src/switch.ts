@@ -1,4 +1,4 @@
-import { addressLines, bareAddress } from './addressing';
+import { addressLines, bareAddress, macOf } from './addressing';
 import type { LabScope } from './lab-scope';
 import { NetworkNamespace } from './network-namespace';
 
@@ -32,7 +32,7 @@ export class Switch extends NetworkNamespace {
     // No spanning tree: ports forward at once. Without snooping neighbour discovery needs no multicast querier.
     await created.ipBatch([
       `link add ${BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
-      `link set ${BRIDGE} mtu ${options.mtuBytes ?? 1500} up`,
+      `link set ${BRIDGE} address ${macOf(`${created.netns}/${BRIDGE}`)} mtu ${options.mtuBytes ?? 1500} up`,
       ...addressLines(BRIDGE, [options.ipv4, options.ipv6]),
     ]);
     return created;
@@ -52,14 +52,21 @@ export class Switch extends NetworkNamespace {
     return BRIDGE;
   }
 
-  /** Plugs a cable in: a port here, `ifname` in the other namespace, down and without address. Gives the port's name. */
-  async plugIn(netns: string, owner: string, ifname: string, mtuBytes: number): Promise<string> {
-    const port = this.portName(owner);
+  /** A free port for a cable to `owner`. */
+  reservePort(owner: string): string {
+    let name = owner.slice(0, MAX_IFNAME);
+    while (this.portNames.has(name)) name = `port${this.scope.next()}`;
+    this.portNames.add(name);
+    return name;
+  }
+
+  /** Plugs a cable in: the port here, `ifname` in the other namespace, down and without address, always with the same MAC. */
+  async plugIn(port: string, netns: string, ifname: string, mtuBytes: number): Promise<void> {
+    const mac = macOf(`${netns}/${ifname}`);
     await this.ipBatch([
-      `link add ${port} mtu ${mtuBytes} type veth peer name ${ifname} mtu ${mtuBytes} netns ${netns}`,
+      `link add ${port} mtu ${mtuBytes} type veth peer name ${ifname} address ${mac} mtu ${mtuBytes} netns ${netns}`,
       `link set ${port} master ${BRIDGE} up`,
     ]);
-    return port;
   }
 
   /** Takes a port out of the segment, link still up: frames are lost without anybody noticing. */
@@ -69,12 +76,5 @@ export class Switch extends NetworkNamespace {
 
   async rejoin(port: string): Promise<void> {
     await this.ip(`link set ${port} master ${BRIDGE}`);
-  }
-
-  private portName(owner: string): string {
-    let name = owner.slice(0, MAX_IFNAME);
-    while (this.portNames.has(name)) name = `port${this.scope.next()}`;
-    this.portNames.add(name);
-    return name;
   }
 }

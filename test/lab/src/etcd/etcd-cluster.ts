@@ -153,6 +153,10 @@ export class EtcdCluster {
     await this.etcdctl(['put', '--', key, value]);
   }
 
+  async remove(key: string): Promise<void> {
+    await this.etcdctl(['del', '--', key]);
+  }
+
   /** The store's present revision, as seen by the first member. */
   async revision(): Promise<number> {
     const answer = JSON.parse(await this.etcdctl(['get', '-w', 'json', 'nothing-here'])) as {
