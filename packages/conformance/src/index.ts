@@ -1,2 +1,3 @@
+export * from './datastore';
 export * from './rt-netlink';
 export * from './runner';

@@ -86,17 +86,26 @@ export class EtcdWrites {
 
   async renew(record: LeaseRecord, ttlSeconds: number, signal: AbortSignal): Promise<LeaseRecord> {
     const operation = 'renew';
-    const { path, text } = handleOf(record);
+    const { path, text, leaseId } = handleOf(record);
     const request = { service: 'KV', method: 'range', message: { key: Buffer.from(path) } } as const;
     const { response } = await this.options.transport.call<IRangeResponse>(operation, request, signal);
     const [kv] = response.kvs;
-    if (!kv) throw gone(record.key);
+    if (!kv) throw await this.whyAbsent(operation, record.key, leaseId, signal);
     if (BigInt(kv.mod_revision) !== record.modRevision) throw conflict(record.key);
     if (kv.lease === NO_LEASE) return { ...record, expiresAt: null };
     const lease = await this.options.leases.extend(operation, kv.lease, ttlSeconds, signal);
     if (lease === 'gone') throw gone(record.key);
     if (lease !== 'short') return { ...record, expiresAt: lease.expiresAt };
     return this.rewrite(operation, record, { subnets: record, path, text }, ttlSeconds, signal);
+  }
+
+  /** A key goes with its etcd lease; if that still lives, somebody deleted the key alone. */
+  private async whyAbsent(operation: string, key: string, leaseId: string, signal: AbortSignal): Promise<TartanError> {
+    if (leaseId === NO_LEASE) return conflict(key);
+    const lease = await this.options.leases.extend(operation, leaseId, 0, signal);
+    if (lease === 'gone') return gone(key);
+    this.options.leases.abandon(leaseId);
+    return conflict(key);
   }
 
   async delete(record: LeaseRecord, signal: AbortSignal): Promise<void> {

@@ -62,7 +62,7 @@ describe('lease key', () => {
     [{ subnet: Ipv4Prefix.parse('0.0.0.0/0'), ipv6Subnet: null }],
     [{ subnet: Ipv4Prefix.parse('0.0.0.0/0'), ipv6Subnet: Ipv6Prefix.parse('fc00::/64') }],
   ])('refuses to write a key that flanneld would misread', (subnets) => {
-    expect(() => formatLeaseKey(subnets)).toThrow(expect.objectContaining({ code: 'DATASTORE_UNWRITABLE' }));
+    expect(() => formatLeaseKey(subnets)).toThrow('refusing to write');
   });
 
   const v4 = fc
