@@ -54,9 +54,16 @@ async function createDevice({ netlink, vtep, options }: EnsureDeviceInput, devic
     throw new TartanError('BACKEND_VXLAN_UNSUPPORTED', { kernel, ifname: vtep.ifname }, { cause: result.error });
   }
   if (errnoName === 'EADDRINUSE') {
+    await removeDown(netlink, vtep.ifname);
     throw new TartanError('BACKEND_VXLAN_PORT_IN_USE', { port: options.port }, { cause: result.error });
   }
   throw result.error;
+}
+
+/** The port is taken only when the device comes up, so it was made, and the next attempt would take it for one in use. */
+async function removeDown(netlink: RtNetlink, ifname: string): Promise<void> {
+  const made = (await netlink.listLinks()).find(({ name, up }) => name === ifname && !up);
+  if (made) await netlink.apply([{ op: 'link-delete', ifindex: made.index }]);
 }
 
 function resolve({ vxlan, ...rest }: DesiredLink, { lowerIndex }: Vtep): LinkSpec {

@@ -1,4 +1,4 @@
-import type { IpAddress, IpPrefix, Lease, MacAddress } from '@tartan/core';
+import { peerName, type IpAddress, type IpPrefix, type Lease, type MacAddress } from '@tartan/core';
 import { parseVtepData } from './vtep-data';
 import type { Vtep } from './vtep';
 
@@ -30,10 +30,4 @@ export function peerOf(lease: Lease, vtep: Vtep): Peer | undefined {
   const remote = vtep.family === 4 ? (attrs.publicIP.isUnspecified ? null : attrs.publicIP) : attrs.publicIPv6;
   const device = parseVtepData(vtep.family === 4 ? attrs.backendData : attrs.backendV6Data);
   return { name: peerName(lease), vtep, subnet, remote, device };
-}
-
-/** `node-b (192.0.2.2)`, or the address alone for leases that flanneld wrote. */
-export function peerName({ attrs: { owner, publicIP, publicIPv6 } }: Lease): string {
-  const address = publicIP.isUnspecified && publicIPv6 ? publicIPv6.toString() : publicIP.toString();
-  return owner ? `${owner.node} (${address})` : address;
 }

@@ -1,20 +1,20 @@
-import type {
-  DesiredFdb,
-  DesiredNeighbour,
-  DesiredRoute,
-  Finding,
-  IpAddress,
-  KernelState,
-  Lease,
-  MacAddress,
-  Plan,
-  PlanInput,
-  UnderlayFacts,
+import {
+  otherBackendFindings,
+  type DesiredFdb,
+  type DesiredNeighbour,
+  type DesiredRoute,
+  type Finding,
+  type IpAddress,
+  type KernelState,
+  type Lease,
+  type MacAddress,
+  type Plan,
+  type PlanInput,
+  type UnderlayFacts,
 } from '@tartan/core';
 import { desiredDevice, deviceSysctls } from './device';
 import { directRoute } from './direct-routing';
 import type { VxlanOptions } from './options';
-import { otherBackends } from './other-backends';
 import { peerOf, type UsablePeer } from './peer';
 import { neighbourRoom, type NeighbourLimits, type NeighbourRoom } from './preflight/neighbour-table';
 import { separatePeers } from './separate-peers';
@@ -55,7 +55,7 @@ export function planVxlan(context: PlanContext, { snapshot, underlay }: PlanInpu
       adoptRoutesVia: snapshot.leases.flatMap(gatewaysOfFlanneld),
       devices: context.vteps.map(({ ifname }) => ifname),
     },
-    findings: [...context.findings, ...otherBackends(others), ...families.flatMap(({ findings }) => findings)],
+    findings: [...context.findings, ...otherBackendFindings(others), ...families.flatMap(({ findings }) => findings)],
   };
 }
 

@@ -17,10 +17,17 @@ export interface ReadScope {
   readonly tables: readonly number[];
 }
 
-/** Reads what matters for one plan; hosts with a thousand pod interfaces pay nothing for them but the list of links. */
-export async function readActualState(netlink: RtNetlink, scope: ReadScope): Promise<ActualState> {
+/**
+ * Reads what matters for one plan; hosts with a thousand pod interfaces pay nothing for them but the list of links. `known` are
+ * the links where the caller has just read them.
+ */
+export async function readActualState(
+  netlink: RtNetlink,
+  scope: ReadScope,
+  known?: readonly Link[],
+): Promise<ActualState> {
   const [links, ...routes] = await Promise.all([
-    netlink.listLinks(),
+    known ?? netlink.listLinks(),
     ...scope.tables.map((table) => netlink.listRoutes({ table })),
   ]);
   const own = links.filter((link) => scope.devices.includes(link.name));

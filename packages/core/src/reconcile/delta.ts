@@ -1,3 +1,4 @@
+import type { Link } from '../netlink';
 import type { ActualState } from './actual-state';
 import { addressDelta } from './address-delta';
 import type { DeltaContext, PlannedOp, WaitingObject } from './delta-parts';
@@ -42,13 +43,7 @@ export function computeDelta({ desired, ownership, actual, protocolName }: Delta
 }
 
 export function indexedDelta(index: DesiredIndex, actual: ActualState, protocolName: ProtocolName): Delta {
-  const context: DeltaContext = {
-    index,
-    actual,
-    linkByName: new Map(actual.links.map((link) => [link.name, link])),
-    linkName: linkNames(actual.links),
-    protocolName,
-  };
+  const context = contextOf(index, actual, protocolName);
   const links = linkDelta(context);
   const parts = [addressDelta(context), neighbourDelta(context), fdbDelta(context), routeDelta(context)];
   return {
@@ -57,5 +52,25 @@ export function indexedDelta(index: DesiredIndex, actual: ActualState, protocolN
     waiting: [...links.waiting, ...parts.flatMap((part) => part.waiting)],
     findings: [...index.findings, ...links.findings, ...parts.flatMap((part) => part.findings)],
     blocked: parts.flatMap((part) => part.blocked ?? []),
+  };
+}
+
+/** `linkOps` alone; nothing but the links need be known. */
+export function deviceOps(
+  index: DesiredIndex,
+  links: readonly Link[],
+  protocolName: ProtocolName,
+): readonly PlannedOp[] {
+  const actual: ActualState = { links, addresses: [], routes: [], neighbours: [], fdb: [] };
+  return index.links.size === 0 ? [] : linkDelta(contextOf(index, actual, protocolName)).adds;
+}
+
+function contextOf(index: DesiredIndex, actual: ActualState, protocolName: ProtocolName): DeltaContext {
+  return {
+    index,
+    actual,
+    linkByName: new Map(actual.links.map((link) => [link.name, link])),
+    linkName: linkNames(actual.links),
+    protocolName,
   };
 }

@@ -1,4 +1,4 @@
-import type { FdbEntry, InterfaceAddress, KernelEvent, Link, Neighbour, Route } from '../netlink';
+import type { FdbEntry, InterfaceAddress, KernelEvent, Link, Neighbour, Route, VxlanData } from '../netlink';
 import type { ActualState } from './actual-state';
 import type { DesiredIndex } from './desired-index';
 import { isStaticFdb, matchesFdb } from './fdb-delta';
@@ -147,9 +147,15 @@ export class DriftWatch {
 }
 
 /** What of a link matters to the objects on it. */
-function known({ name, index, up, carrier, mtuBytes, mac, addrGenMode, masterIndex }: Link): KnownLink {
+function known({ name, index, up, carrier, mtuBytes, mac, addrGenMode, masterIndex, vxlan }: Link): KnownLink {
   return {
     name,
-    signature: [index, up, carrier, mtuBytes, mac?.toString(), addrGenMode, masterIndex].join(' '),
+    signature: [index, up, carrier, mtuBytes, mac?.toString(), addrGenMode, masterIndex, tunnel(vxlan)].join(' '),
   };
+}
+
+function tunnel(vxlan: VxlanData | undefined): string {
+  if (!vxlan) return '';
+  const { vni, port, learning, gbp, lowerIndex, local, group } = vxlan;
+  return [vni, port, learning, gbp, lowerIndex, local?.toString(), group?.toString()].join(' ');
 }

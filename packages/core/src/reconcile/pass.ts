@@ -1,7 +1,7 @@
 import { isTartanError } from '../errors';
 import type { KernelOp, KernelOpResult, RtNetlink } from '../netlink';
 import { readActualState, type ActualState } from './actual-state';
-import { indexedDelta } from './delta';
+import { deviceOps, indexedDelta } from './delta';
 import type { PlannedOp, WaitingObject } from './delta-parts';
 import type { DesiredIndex } from './desired-index';
 import type { Finding } from './kernel-state';
@@ -10,7 +10,7 @@ import type { ProtocolName } from './route-protocol';
 import { applySysctls } from './sysctls';
 
 /*
- * One pass: read what the kernel holds, apply the difference. Devices first, alone, and then everything is read again, since a
+ * One pass: read what the kernel holds, apply the difference. Devices first, alone, and only then everything else is read, since a
  * new device has a new index and a device made anew has lost all that was on it. A failing operation is remembered and
  * the others go on.
  */
@@ -48,13 +48,17 @@ export async function runPass(input: PassInput): Promise<PassOutcome> {
   };
 }
 
+/**
+ * Links are read alone and first: with thousands of peers the rest takes a tenth of a second, and until a device's MAC is what peers
+ * were told, nothing arrives.
+ */
 async function reconcileDevices(input: PassInput): Promise<OpOutcome & { readonly actual: ActualState }> {
   const { netlink, index, protocolName } = input;
+  const links = await netlink.listLinks();
+  const outcome = await applyPlanned(input, deviceOps(index, links, protocolName));
+  const current = outcome.applied.length > 0 ? await netlink.listLinks() : links;
   const scope = { devices: index.ownership.devices, tables: index.tables };
-  const actual = await readActualState(netlink, scope);
-  if (index.links.size === 0) return { applied: [], failed: [], rested: [], actual };
-  const outcome = await applyPlanned(input, indexedDelta(index, actual, protocolName).linkOps);
-  return { ...outcome, actual: outcome.applied.length > 0 ? await readActualState(netlink, scope) : actual };
+  return { ...outcome, actual: await readActualState(netlink, scope, current) };
 }
 
 async function applyPlanned({ netlink, resting }: PassInput, planned: readonly PlannedOp[]): Promise<OpOutcome> {

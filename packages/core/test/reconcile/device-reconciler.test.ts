@@ -75,6 +75,11 @@ describe('reconciler with a device of its own', () => {
     ['a forwarding entry', (kernel) => kernel.removeFdb('flannel.1', MAC_B.toString())],
     ['an address', (kernel) => kernel.removeAddress('flannel.1', '10.5.1.0/32')],
     ['the MAC address', (kernel) => kernel.changeLink('flannel.1', { mac: MAC_B })],
+    ['learning', (kernel) => kernel.changeLink('flannel.1', { vxlan: { learning: true } })],
+    [
+      'the local address',
+      (kernel) => kernel.changeLink('flannel.1', { vxlan: { local: parseIpAddress('192.168.50.9') } }),
+    ],
     ['the MTU', (kernel) => kernel.changeLink('flannel.1', { mtuBytes: 1300 })],
     ['a foreign address', (kernel) => kernel.addAddress('flannel.1', '192.168.77.1/24')],
     ['the state of the link', (kernel) => kernel.setLinkDown('flannel.1')],
@@ -82,12 +87,44 @@ describe('reconciler with a device of its own', () => {
     const kernel = host();
     const { advance } = start(kernel, plan);
     await advance(1_000);
-    const look = (): unknown => [kernel.snapshot(), kernel.link('flannel.1').mac?.toString()];
+    const look = (): unknown => [kernel.snapshot(), kernel.link('flannel.1')];
     const before = look();
     disturb(kernel);
     expect(look()).not.toEqual(before);
     await advance(100);
     expect(look()).toEqual(before);
+  });
+
+  it('puts a device right before it reads what is on it', async () => {
+    const kernel = host();
+    const { advance } = start(kernel, plan);
+    await advance(1_000);
+    kernel.clearRecord();
+    kernel.changeLink('flannel.1', { mac: MAC_B });
+    await advance(100);
+    const calls = kernel.requests.map(({ op }) => op);
+    expect(calls.indexOf('link-change')).toBeGreaterThan(-1);
+    expect(calls.indexOf('link-change')).toBeLessThan(calls.indexOf('list-fdb'));
+    expect(calls.filter((op) => op === 'list-fdb')).toHaveLength(1);
+  });
+
+  it('keeps what is on a device that changes in place, and makes it anew only where it must', async () => {
+    const kernel = host();
+    const { advance, reconciler } = start(kernel, plan);
+    await advance(1_000);
+    const [link] = plan.desired.links;
+    const { index } = kernel.link('flannel.1');
+    kernel.addAddress('eth0', '192.168.50.9/24');
+    const moved = { ...link!, vxlan: { ...link!.vxlan!, local: parseIpAddress('192.168.50.9'), learning: true } };
+    reconciler.setPlan({ ...plan, desired: { ...plan.desired, links: [moved] } });
+    await advance(100);
+    expect(kernel.link('flannel.1')).toMatchObject({ index, vxlan: { learning: true, local: moved.vxlan.local } });
+    const other = { ...moved, vxlan: { ...moved.vxlan, port: 4789 } };
+    reconciler.setPlan({ ...plan, desired: { ...plan.desired, links: [other] } });
+    await advance(100);
+    expect(kernel.link('flannel.1').index).not.toBe(index);
+    expect(kernel.link('flannel.1').vxlan?.port).toBe(4789);
+    expect(kernel.snapshot().fdb).toHaveLength(1);
   });
 
   it('backs off from who keeps deleting the device', async () => {
@@ -101,6 +138,18 @@ describe('reconciler with a device of its own', () => {
     }
     expect(codes()).toContain('FIGHT');
     expect(kernel.count('link-create')).toBeLessThan(15);
+  });
+
+  it('leaves a limit alone that is higher than it must be', async () => {
+    const kernel = host();
+    const path = 'net/ipv4/neigh/default/gc_thresh3';
+    kernel.setSysctl(path, '8192');
+    const { advance } = start(kernel, planOf({ sysctls: [{ path, value: '4096', atLeast: true }] }));
+    await advance();
+    expect(kernel.sysctl(path)).toBe('8192');
+    kernel.setSysctl(path, '1024');
+    await advance(40_000);
+    expect(kernel.sysctl(path)).toBe('4096');
   });
 
   it('reports a setting that does not exist, and repairs one that was changed in the periodic pass', async () => {
