@@ -20,18 +20,23 @@ export function errnoNumber(name: ErrnoName): number {
   return constants.errno[name];
 }
 
-/** The kernel's answer to a request as the error that callers see. `errno` is positive. */
+/**
+ * The kernel's answer to a request as the error that callers see. `errno` is positive; `offset` is the byte of the request that
+ * the kernel objects to.
+ */
 export function kernelRefused(
   operation: string,
   errno: number,
   extendedAck?: string,
-  cause?: unknown,
+  offset?: number,
 ): TartanError<'KERNEL_REFUSED'> {
-  return new TartanError(
-    'KERNEL_REFUSED',
-    { operation, errno, errnoName: errnoName(errno), ...(extendedAck === undefined ? {} : { extendedAck }) },
-    cause === undefined ? {} : { cause },
-  );
+  return new TartanError('KERNEL_REFUSED', {
+    operation,
+    errno,
+    errnoName: errnoName(errno),
+    ...(extendedAck === undefined ? {} : { extendedAck }),
+    ...(offset === undefined ? {} : { offset }),
+  });
 }
 
 /** The socket itself failed: nothing is known about what the kernel did with the request. */

@@ -1,1 +1,2 @@
-export {};
+export { createRtNetlink, type RtNetlinkOptions } from './create-rt-netlink';
+export type { TransportChoice } from './transport/choose-transport';

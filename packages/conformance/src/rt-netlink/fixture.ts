@@ -126,6 +126,12 @@ export class NetlinkFixture {
     return routes.filter((route) => route.dst.equals(prefix));
   }
 
+  /** Asks until `holds` does: the kernel tells its FIBs of carrier later, from a work queue. Rejects after 5 s. */
+  async eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + 5_000;
+    while (!(await holds())) assert.ok(performance.now() < deadline, `not within 5 s: ${what}`);
+  }
+
   /** Collects events of `groups`; the subscription is live when this resolves. */
   async watch(groups: readonly KernelEventGroup[]): Promise<EventCollector> {
     const collector = new EventCollector();

@@ -23,7 +23,7 @@ export function lookupSuite({ describe, it }: SuiteRunner, fixture: NetlinkFixtu
     it('know our own addresses', async () => {
       await fixture.addNetwork();
       const [own] = await fixture.netlink.lookupRoutes([parseIpAddress('192.0.2.1')]);
-      assert.deepEqual([own?.type, own?.table], ['local', 255]);
+      assert.equal(own?.type, 'local');
     });
 
     it('work in IPv6', async () => {

@@ -252,8 +252,9 @@ function linkCases(it: It, fixture: NetlinkFixture, family: Family): void {
     await fixture.ok({ op: 'route-add', route: route(family.dst, family.gateway) });
     const far = await fixture.link('net1');
     await fixture.ok({ op: 'link-change', ifindex: far.index, change: { up: false } });
-    assert.equal((await fixture.routesTo(family.dst))[0]?.dead, true);
+    const isDead = async (): Promise<boolean | undefined> => (await fixture.routesTo(family.dst))[0]?.dead;
+    await fixture.eventually('route is dead', async () => (await isDead()) === true);
     await fixture.ok({ op: 'link-change', ifindex: far.index, change: { up: true } });
-    assert.equal((await fixture.routesTo(family.dst))[0]?.dead, false);
+    await fixture.eventually('route is alive', async () => (await isDead()) === false);
   });
 }

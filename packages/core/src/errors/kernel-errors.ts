@@ -2,7 +2,7 @@ import { defineErrors } from './define-errors';
 
 export const kernelErrors = defineErrors({
   KERNEL_REFUSED: {
-    message: (data: { operation: string; errno: number; errnoName: string; extendedAck?: string }) =>
+    message: (data: { operation: string; errno: number; errnoName: string; extendedAck?: string; offset?: number }) =>
       `${data.operation}: ${data.extendedAck ?? data.errnoName}${data.extendedAck === undefined ? '' : ` (${data.errnoName})`}`,
     cause: 'The kernel answered a netlink request with an error.',
     cure: 'The text is the kernel’s own. Missing privilege (EPERM), missing module (EOPNOTSUPP) and unreachable gateways (ENETUNREACH) are the usual ones.',

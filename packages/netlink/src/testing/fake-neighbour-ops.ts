@@ -21,7 +21,10 @@ export function deleteNeighbour(tables: FakeTables, spec: Pick<NeighbourSpec, 'i
   const neighbour = tables.neighbours.get(key);
   if (!neighbour) throw new Refusal('ENOENT');
   tables.neighbours.delete(key);
-  tables.emit({ type: 'neighbour', action: 'del', neighbour });
+  // neigh_delete() first tells that the entry failed.
+  const failed = { ...neighbour, state: NEIGHBOUR_STATE.failed };
+  tables.emit({ type: 'neighbour', action: 'new', neighbour: failed });
+  tables.emit({ type: 'neighbour', action: 'del', neighbour: failed });
 }
 
 /** neigh_ifdown(): going down takes every neighbour of the link, permanent ones as well. */

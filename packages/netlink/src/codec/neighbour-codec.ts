@@ -1,0 +1,160 @@
+import {
+  NEIGHBOUR_STATE,
+  type FdbEntry,
+  type FdbSpec,
+  type IpAddress,
+  type IpFamily,
+  type MacAddress,
+  type Neighbour,
+  type NeighbourSpec,
+} from '@tartan/core';
+import { HOST_ORDER } from './byte-order';
+import { AF, NDA, NLM_F, NTF_SELF, RTM, RTN_UNICAST, SIZE } from './constants';
+import { familyNumber, toFamily } from './family';
+import { AttributeCursor } from './message-reader';
+import type { MessageWriter } from './message-writer';
+
+/*
+ * Neighbours (AF_INET, AF_INET6) and forwarding entries (AF_BRIDGE) share one message: include/uapi/linux/neighbour.h (v6.1),
+ * struct ndmsg, then NDA_* attributes:
+ *
+ *    0        1       2               4               8               10      11      12
+ *   +--------+-------+---------------+---------------+---------------+-------+-------+
+ *   | family | pad   |      pad      |  ndm_ifindex  |   ndm_state   | flags | type  |
+ *   +--------+-------+---------------+---------------+---------------+-------+-------+
+ */
+
+export function decodeNeighbour(view: DataView, start: number, end: number): Neighbour | undefined {
+  if (end - start < SIZE.ndmsg) return undefined;
+  const family = toFamily(view.getUint8(start));
+  const { dst, mac } = neighbourAttributes(view, start + SIZE.ndmsg, end);
+  if (family === undefined || dst?.family !== family) return undefined;
+  return { ...header(view, start), address: dst, ...(mac ? { mac } : {}) };
+}
+
+/** Undefined for entries without a MAC address. */
+export function decodeFdb(view: DataView, start: number, end: number): FdbEntry | undefined {
+  if (end - start < SIZE.ndmsg || view.getUint8(start) !== AF.bridge) return undefined;
+  const { mac, dst, vni, port, masterIndex } = neighbourAttributes(view, start + SIZE.ndmsg, end);
+  if (!mac) return undefined;
+  return {
+    ...header(view, start),
+    mac,
+    ...(dst ? { dst } : {}),
+    ...(vni === undefined ? {} : { vni }),
+    ...(port === undefined ? {} : { port }),
+    ...(masterIndex === undefined ? {} : { masterIndex }),
+  };
+}
+
+function header(view: DataView, start: number): { ifindex: number; state: number; flags: number } {
+  return {
+    ifindex: view.getInt32(start + 4, HOST_ORDER),
+    state: view.getUint16(start + 8, HOST_ORDER),
+    flags: view.getUint8(start + 10),
+  };
+}
+
+interface NeighbourAttributes {
+  dst?: IpAddress | undefined;
+  mac?: MacAddress | undefined;
+  vni?: number | undefined;
+  port?: number | undefined;
+  masterIndex?: number | undefined;
+}
+
+function neighbourAttributes(view: DataView, start: number, end: number): NeighbourAttributes {
+  const found: NeighbourAttributes = {};
+  const attributes = new AttributeCursor(view, start, end);
+  while (attributes.next()) {
+    switch (attributes.type) {
+      case NDA.dst:
+        found.dst = attributes.address();
+        break;
+      case NDA.lladdr:
+        found.mac = attributes.mac();
+        break;
+      case NDA.vni:
+        found.vni = attributes.u32();
+        break;
+      case NDA.port:
+        found.port = attributes.port();
+        break;
+      case NDA.master:
+        found.masterIndex = attributes.u32();
+        break;
+    }
+  }
+  return found;
+}
+
+/** `family` AF_BRIDGE dumps the forwarding database. Strictly checked requests may name one device. */
+export function encodeNeighbourDump(
+  writer: MessageWriter,
+  family: IpFamily | 'bridge',
+  ifindex: number | undefined,
+  sequence: number,
+): void {
+  writer.startMessage(RTM.getNeighbour, NLM_F.request | NLM_F.dump, sequence);
+  ndmsg(writer, family === 'bridge' ? AF.bridge : familyNumber(family), 0, 0, 0, 0);
+  if (ifindex !== undefined && family !== 'bridge') writer.attributeU32(NDA.ifindex, ifindex);
+  writer.endMessage();
+}
+
+export function encodeNeighbourReplace(writer: MessageWriter, spec: NeighbourSpec, sequence: number): void {
+  writer.startMessage(RTM.newNeighbour, NLM_F.request | NLM_F.create | NLM_F.replace, sequence);
+  const state = spec.state ?? NEIGHBOUR_STATE.permanent;
+  ndmsg(writer, familyNumber(spec.address.family), spec.ifindex, state, 0, RTN_UNICAST);
+  writer.attributeAddress(NDA.dst, spec.address);
+  writer.attributeMac(NDA.lladdr, spec.mac);
+  writer.endMessage();
+}
+
+export function encodeNeighbourDelete(
+  writer: MessageWriter,
+  spec: Pick<NeighbourSpec, 'ifindex' | 'address'>,
+  sequence: number,
+): void {
+  writer.startMessage(RTM.delNeighbour, NLM_F.request, sequence);
+  ndmsg(writer, familyNumber(spec.address.family), spec.ifindex, 0, 0, 0);
+  writer.attributeAddress(NDA.dst, spec.address);
+  writer.endMessage();
+}
+
+export function encodeFdbReplace(writer: MessageWriter, spec: FdbSpec, sequence: number): void {
+  writer.startMessage(RTM.newNeighbour, NLM_F.request | NLM_F.create | NLM_F.replace, sequence);
+  ndmsg(writer, AF.bridge, spec.ifindex, spec.state ?? NEIGHBOUR_STATE.permanent, NTF_SELF, RTN_UNICAST);
+  writer.attributeAddress(NDA.dst, spec.dst);
+  writer.attributeMac(NDA.lladdr, spec.mac);
+  writer.endMessage();
+}
+
+/** Without NDA_DST every destination of the MAC address goes. */
+export function encodeFdbDelete(
+  writer: MessageWriter,
+  spec: Pick<FdbSpec, 'ifindex' | 'mac'> & Partial<Pick<FdbSpec, 'dst'>>,
+  sequence: number,
+): void {
+  writer.startMessage(RTM.delNeighbour, NLM_F.request, sequence);
+  ndmsg(writer, AF.bridge, spec.ifindex, 0, NTF_SELF, 0);
+  if (spec.dst) writer.attributeAddress(NDA.dst, spec.dst);
+  writer.attributeMac(NDA.lladdr, spec.mac);
+  writer.endMessage();
+}
+
+function ndmsg(
+  writer: MessageWriter,
+  family: number,
+  ifindex: number,
+  state: number,
+  flags: number,
+  type: number,
+): void {
+  writer.u8(family);
+  writer.u8(0);
+  writer.u16(0);
+  writer.u32(ifindex);
+  writer.u16(state);
+  writer.u8(flags);
+  writer.u8(type);
+}

@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The classes and functions of native/src; documented there. */
+export interface NativeSocket {
+  readonly port: number;
+  readonly receiveBufferBytes: number;
+  /** OPTION bits that the kernel took. */
+  readonly options: number;
+  addMembership(group: number): void;
+  send(bytes: Uint8Array, length: number): void;
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+export interface NativeAddon {
+  readonly Socket: new (
+    netns: string,
+    receiveBufferBytes: number,
+    buffer: Uint8Array,
+    onReceive: (length: number, code: number) => void,
+  ) => NativeSocket;
+  readSysctl(netns: string, file: string): string;
+  writeSysctl(netns: string, file: string, value: string): void;
+}
+
+/** native/src/socket.h. */
+export const CODE = { overrun: 1, truncated: 2 } as const;
+export const OPTION = { extendedAck: 1, capAck: 2, strictCheck: 4 } as const;
+
+const FILE = 'tartan_netlink.node';
+/** From src/transport as well as from dist/transport. */
+const packageRoot = join(__dirname, '..', '..');
+
+/** What was built here goes before what was shipped. */
+const places = [
+  join(packageRoot, 'native', 'build', 'Release', FILE),
+  join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, FILE),
+];
+
+let loaded: NativeAddon | undefined;
+
+/** The addon, or undefined when it is neither built nor shipped for this machine, or does not load. */
+export function loadNativeAddon(): NativeAddon | undefined {
+  if (loaded) return loaded;
+  for (const place of places.filter((candidate) => existsSync(candidate))) {
+    try {
+      // eslint-disable-next-line @typescript-eslint/no-require-imports
+      loaded = require(place) as NativeAddon;
+      return loaded;
+    } catch {
+      // Built for another machine or C library: the next place, or the fallback, is as good.
+    }
+  }
+  return undefined;
+}
