@@ -7,7 +7,7 @@
  * before every access, and by a timer while somebody watches, so a store without watchers holds no timer.
  *
  * Tests also reach around the contract: putRaw() writes what does not parse, put() overwrites without compare as flanneld does,
- * rebuild() is a cluster restored from nothing, compact() drops history.
+ * rebuild() is a cluster made anew, restore() one that went back in time, compact() drops history.
  */
 import { TartanError } from '../errors';
 import { leaseKey, type LeaseAttrs, type LeaseSubnets } from '../lease/lease';
@@ -37,6 +37,13 @@ export interface MemoryWatcher {
   onChange(change: MemoryChange): void;
   onProgress(): void;
   onBroken(): void;
+}
+
+/** A state of the store. Opaque. */
+export interface MemoryBackup {
+  readonly revision: bigint;
+  readonly entries: ReadonlyMap<string, Entry>;
+  readonly leases: ReadonlyMap<number, number>;
 }
 
 export interface MemoryStoreOptions {
@@ -79,7 +86,8 @@ export class MemoryStore {
     const records: LeaseRecord[] = [];
     const skipped = [];
     for (const [key, entry] of [...this.entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      if ('unparsable' in entry.value) skipped.push({ key, reason: entry.value.unparsable, modRevision: entry.modRevision });
+      if ('unparsable' in entry.value)
+        skipped.push({ key, reason: entry.value.unparsable, modRevision: entry.modRevision });
       else records.push(this.record(key, entry));
     }
     return { revision: this.revision, clusterId: this.clusterId, records, skipped };
@@ -222,6 +230,21 @@ export class MemoryStore {
     this.armExpiry();
   }
 
+  /** The present state, for restore(). */
+  backup(): MemoryBackup {
+    return { revision: this.revision, entries: new Map(this.entries), leases: new Map(this.leases) };
+  }
+
+  /** An old state comes back in place, as when a data directory is copied back: same cluster id, lower revision. */
+  restore({ revision, entries, leases }: MemoryBackup): void {
+    this.revision = revision;
+    this.changes = this.changes.filter((change) => change.revision <= revision);
+    replaceAll(this.entries, entries);
+    replaceAll(this.leases, leases);
+    for (const watcher of [...this.watchers]) watcher.onBroken();
+    this.armExpiry();
+  }
+
   // ---- inside ----
 
   /** Keys that exclude a lease at `subnets`: any with the same IPv4 network address; without IPv4, the same key. */
@@ -330,4 +353,9 @@ export class MemoryStore {
 
 function conflict(key: string): TartanError {
   return new TartanError('DATASTORE_CONFLICT', { datastore: 'memory', key });
+}
+
+function replaceAll<Key, Value>(target: Map<Key, Value>, source: ReadonlyMap<Key, Value>): void {
+  target.clear();
+  for (const [key, value] of source) target.set(key, value);
 }

@@ -49,11 +49,10 @@ export class LeaseWorld {
 
   /** Moves time in small steps until the promise settles. */
   async drive<Result>(promise: Promise<Result>, limitMs = 120_000): Promise<Result> {
-    let settled = false;
-    const mark = (): void => void (settled = true);
+    const state = { settled: false };
+    const mark = (): void => void (state.settled = true);
     promise.then(mark, mark);
-    for (let passed = 0; !settled && passed <= limitMs; passed += 25) await this.clock.advance(passed === 0 ? 0 : 25);
-    if (!settled) throw new Error(`still pending after ${limitMs} ms`);
+    await this.until(() => state.settled, limitMs, 25);
     return promise;
   }
 
