@@ -64,8 +64,7 @@ export class HealthPages {
     if (path === '/healthz') return this.health(wants);
     if (path === '/readyz') return this.ready(wants);
     if (path === '/metrics' && this.options.metrics) return metricsPage(this.options.metrics);
-    const { json = {} } = this.options;
-    const show = Object.hasOwn(json, path) ? json[path] : undefined;
+    const show = this.options.json?.[path];
     return show ? asJson(200, await show()) : text(404, 'not found');
   }
 

@@ -92,8 +92,8 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
 }
 
 async function close(server: Server, clock: Clock): Promise<void> {
+  // Since Node 19 close() also ends connections that are idle.
   const ended = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
   const timer = clock.setTimer(CLOSE_GRACE_MS, () => server.closeAllConnections());
   await ended;
   timer.cancel();

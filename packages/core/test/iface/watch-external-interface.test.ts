@@ -5,9 +5,11 @@ import {
   type InterfaceChange,
   type InterfaceFamilies,
   type InterfaceWatch,
+  type RtNetlink,
 } from '@tartan/core';
 import { FakeClock, MemoryLogger } from '@tartan/core/testing';
 import { FakeKernel } from '@tartan/netlink/testing';
+import { overlaid } from './support';
 
 const DUAL: InterfaceFamilies = { ipv4: true, ipv6: true };
 
@@ -24,9 +26,9 @@ function select(families = DUAL): Promise<ExternalInterface> {
   return selectExternalInterface({ netlink: kernel, families, logger, options });
 }
 
-async function start(current: ExternalInterface): Promise<void> {
+async function start(current: ExternalInterface, netlink: RtNetlink = kernel): Promise<void> {
   watch = watchExternalInterface({
-    netlink: kernel,
+    netlink,
     clock,
     logger,
     current,
@@ -78,6 +80,19 @@ it('has no interest in addresses beside the chosen ones', async () => {
   kernel.removeAddress('eth0', '10.0.0.9/24');
   await calm();
   expect(changes).toEqual([]);
+});
+
+it.each([
+  ['keeps an address that is deprecated: it still carries what runs', { deprecated: true }, []],
+  ['gives up an address that turned out to be a duplicate', { dadFailed: true }, ['addresses']],
+])('%s', async (_name, state, expected) => {
+  watch.close();
+  const flags: Record<string, object> = {};
+  await start(await select(), overlaid(kernel, { flags }));
+  flags['fd00::5'] = state;
+  kernel.addAddress('eth0', '10.0.0.9/24');
+  await calm();
+  expect(reasons()).toEqual(expected);
 });
 
 it('makes one change of an address that is replaced', async () => {

@@ -148,6 +148,16 @@ describe('stop', () => {
     expect(sender.sent).toEqual(['WATCHDOG=1', 'STATUS=not ready: lease: none', 'STOPPING=1\nSTATUS=stopping']);
   });
 
+  it('ends the attempts to say READY=1', async () => {
+    sender.failing = true;
+    const notify = notifier();
+    notify.ready();
+    await clock.advance(0);
+    expect(clock.timers).toBe(1);
+    await notify.stop();
+    expect(clock.timers).toBe(0);
+  });
+
   it('resolves even when nobody listens', async () => {
     sender.failing = true;
     const notify = notifier();

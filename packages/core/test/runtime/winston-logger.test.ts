@@ -139,12 +139,13 @@ describe('any value', () => {
   const circular: Record<string, unknown> = { name: 'c' };
   circular['self'] = circular;
   const deep = JSON.parse('{"a":'.repeat(50) + '1' + '}'.repeat(50)) as object;
+  const shared = { a: 1 };
   const loop = new Error('loop');
   loop.cause = loop;
 
   it.each<[string, unknown, unknown]>([
     ['circular', circular, { name: 'c', self: '[circular]' }],
-    ['the same object twice', [{ a: 1 }].concat([{ a: 1 }]), [{ a: 1 }, { a: 1 }]],
+    ['the same object twice', [shared, shared], [{ a: 1 }, { a: 1 }]],
     ['BigInt', 10n ** 20n, '100000000000000000000'],
     ['NaN', NaN, 'NaN'],
     ['symbol', Symbol('s'), 'Symbol(s)'],
