@@ -1,15 +1,17 @@
 import type { Plan } from '../backend';
 import type { KernelEvent, KernelEventGroup, KernelSubscription } from '../netlink';
 import { BackOff } from '../runtime';
-import { indexDesired } from './desired-index';
+import { indexDesired, type DesiredIndex } from './desired-index';
 import { DriftWatch } from './drift-watch';
 import { FightWatch } from './fights';
 import { FindingBoard } from './finding-board';
+import type { Finding } from './kernel-state';
 import { noReconcileMetrics } from './metrics';
-import { runPass, type PassOutcome } from './pass';
+import { runDiffPass, runPass, type PassInput, type PassOutcome } from './pass';
 import { brokenPassFinding, failureFindings, waitingFindings } from './pass-findings';
 import { PassLedger, routeCounts, type Installed } from './pass-ledger';
 import { PassSchedule, type PassTrigger } from './pass-schedule';
+import { diffPlans, type PlanDiff } from './plan-diff';
 import type { PassSummary, Reconciler, ReconcilerOptions, ReconcilerStatus } from './reconciler';
 import { createProtocolNames, ROUTE_PROTOCOL_TARTAN } from './route-protocol';
 import { Waiters } from './waiters';
@@ -32,6 +34,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   return new LevelTriggeredReconciler(options);
 }
 
+/** Every desired object is in place; what a foreign one blocks is not. */
+function isSettled({ failed, rested, waiting, blocked }: PassOutcome): boolean {
+  return failed.length + rested.length + waiting.length + blocked.length === 0;
+}
+
 type PassResult = { readonly outcome: PassOutcome } | { readonly error: unknown };
 
 class LevelTriggeredReconciler implements Reconciler {
@@ -48,8 +55,14 @@ class LevelTriggeredReconciler implements Reconciler {
   private installed: Installed | undefined;
   /** Events that came during the pass under way; judged afterwards, against what it has read. */
   private held: KernelEvent[] | undefined;
+  /** The plan that the kernel was left with, as long as nothing was heard or missed since: see plan-diff.ts. */
+  private settled: DesiredIndex | undefined;
+  /** What the last full pass found in the kernel. */
+  private kernelFindings: readonly Finding[] = [];
   private running = false;
   private readonly subscriptions: KernelSubscription[] = [];
+  /** Subscriptions that do not stand yet. */
+  private deafTo = 0;
   private watchesNeighbours = false;
   private current: Omit<ReconcilerStatus, 'findings'> = {
     firstPassDone: false,
@@ -83,6 +96,7 @@ class LevelTriggeredReconciler implements Reconciler {
   }
 
   requestPass(): void {
+    this.settled = undefined;
     this.schedule.request('event');
   }
 
@@ -119,8 +133,11 @@ class LevelTriggeredReconciler implements Reconciler {
   private subscribe(groups: readonly KernelEventGroup[]): void {
     const subscription = this.options.netlink.subscribe(groups, (event) => this.onEvent(event));
     this.subscriptions.push(subscription);
+    this.deafTo++;
     subscription.ready.then(
       () => {
+        this.deafTo--;
+        this.settled = undefined;
         if (this.running && this.current.passes > 0) this.schedule.request('event');
       },
       (error: unknown) => {
@@ -143,34 +160,46 @@ class LevelTriggeredReconciler implements Reconciler {
   }
 
   private judge(event: KernelEvent): void {
-    if (this.drift.concerns(event)) this.schedule.request('event', this.options.eventDelayMs ?? 10);
+    if (!this.drift.concerns(event)) return;
+    this.settled = undefined;
+    this.schedule.request('event', this.options.eventDelayMs ?? 10);
   }
 
   private async pass(trigger: PassTrigger, installed: Installed): Promise<void> {
     const { clock } = this.options;
     const startedAt = clock.monotonic();
     this.held = [];
-    const result = await this.attempt(installed);
+    const diff = trigger === 'change' ? this.shortcut(installed) : undefined;
+    const result = await this.attempt(installed, diff);
     const held = this.held;
     this.held = undefined;
+    this.settled = 'outcome' in result && isSettled(result.outcome) ? installed.index : undefined;
+    if (!diff && 'outcome' in result) this.kernelFindings = result.outcome.findings;
     for (const event of held) this.judge(event);
     const durationMs = clock.monotonic() - startedAt;
     if ('outcome' in result) this.concludeOutcome(installed, result.outcome);
     else this.concludeError(installed, result.error);
+    // What the shortcut could not do, a look at the kernel explains.
+    if (diff && !this.settled) this.schedule.request('event');
     this.summarize(trigger, durationMs, result);
     this.schedule.request('periodic', (this.options.fullPassIntervalMs ?? 30_000) * (0.9 + 0.2 * this.random()));
     this.waiters.check();
     this.options.onPass?.(this.status());
   }
 
-  private async attempt({ index }: Installed): Promise<PassResult> {
+  private shortcut({ index }: Installed): PlanDiff | undefined {
+    return this.settled && this.deafTo === 0 ? diffPlans(this.settled, index) : undefined;
+  }
+
+  private async attempt({ index }: Installed, diff: PlanDiff | undefined): Promise<PassResult> {
+    const input: PassInput = {
+      netlink: this.options.netlink,
+      index,
+      protocolName: this.protocolName,
+      resting: (key) => this.fights.resting(key),
+    };
     try {
-      const outcome = await runPass({
-        netlink: this.options.netlink,
-        index,
-        protocolName: this.protocolName,
-        resting: (key) => this.fights.resting(key),
-      });
+      const outcome = await (diff ? runDiffPass(input, diff) : runPass(input));
       this.drift.setLinks(outcome.actual);
       return { outcome };
     } catch (error) {
@@ -183,6 +212,7 @@ class LevelTriggeredReconciler implements Reconciler {
     const { failed, rested, waiting } = outcome;
     this.showFindings([
       ...installed.plan.findings,
+      ...this.kernelFindings,
       ...outcome.findings,
       ...failureFindings(failed),
       ...waitingFindings(waiting),

@@ -6,6 +6,7 @@ import type { PlannedOp, WaitingObject } from './delta-parts';
 import type { DesiredIndex } from './desired-index';
 import type { Finding } from './kernel-state';
 import { mergeOutcomes, recordOf, type FailedOp, type OpOutcome, type OpRecord } from './op-record';
+import type { PlanDiff } from './plan-diff';
 import type { ProtocolName } from './route-protocol';
 import { applySysctls } from './sysctls';
 
@@ -61,7 +62,18 @@ async function reconcileDevices(input: PassInput): Promise<OpOutcome & { readonl
   return { ...outcome, actual: await readActualState(netlink, scope, current) };
 }
 
-async function applyPlanned({ netlink, resting }: PassInput, planned: readonly PlannedOp[]): Promise<OpOutcome> {
+/** A pass that trusts the plan before for what the kernel holds, see plan-diff.ts. Rejects when links cannot be read. */
+export async function runDiffPass({ netlink, protocolName, resting }: PassInput, diff: PlanDiff): Promise<PassOutcome> {
+  const actual = diff.formerState(await netlink.listLinks());
+  const { ops, waiting, blocked, findings } = indexedDelta(diff.index, actual, protocolName);
+  const outcome = await applyPlanned({ netlink, resting }, ops);
+  return { ...outcome, waiting, blocked, findings, actual };
+}
+
+async function applyPlanned(
+  { netlink, resting }: Pick<PassInput, 'netlink' | 'resting'>,
+  planned: readonly PlannedOp[],
+): Promise<OpOutcome> {
   const active: PlannedOp[] = [];
   const rested: string[] = [];
   for (const op of planned) {
