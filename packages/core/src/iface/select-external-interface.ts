@@ -31,6 +31,8 @@ export interface SelectInterfaceOptions {
   /** Families of the network config; at least one is true. */
   readonly families: InterfaceFamilies;
   readonly logger: Logger;
+  /** What the last call chose: the same choice again is not logged again. */
+  readonly previous?: ExternalInterface | null;
 }
 
 /**
@@ -45,7 +47,7 @@ export async function selectExternalInterface(input: SelectInterfaceOptions): Pr
   for (const selector of selectorsOf(options)) {
     const chosen = await trySelector(selector, scene, options);
     if (!isRejection(chosen)) {
-      report(chosen, { tried, options, scene, logger });
+      if (!isSame(chosen, input.previous ?? null)) report(chosen, { tried, options, scene, logger });
       return chosen;
     }
     tried.push({ selector: selector.name, reason: chosen.rejected });
@@ -105,6 +107,11 @@ function complete(
 /** The same address among the usable ones of the interface. */
 function own<Address extends IpAddress>(usable: readonly Address[], address: Address | null): Address | undefined {
   return address ? usable.find((candidate) => candidate.equals(address)) : undefined;
+}
+
+/** Addresses and all, by their text. */
+function isSame(chosen: ExternalInterface, previous: ExternalInterface | null): boolean {
+  return JSON.stringify(chosen) === JSON.stringify(previous);
 }
 
 interface Report {

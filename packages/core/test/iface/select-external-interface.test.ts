@@ -382,6 +382,18 @@ describe('public addresses', () => {
   });
 });
 
+it('logs a choice once, and again when it differs', async () => {
+  const input = { netlink: kernel, families: V4, logger, options: { iface: ['eth9', 'eth0'], ifaceRegex: [] } };
+  const first = await selectExternalInterface(input);
+  const lines = logger.lines.length;
+  expect(lines).toBe(2);
+  await selectExternalInterface({ ...input, previous: first });
+  expect(logger.lines).toHaveLength(lines);
+  kernel.changeLink('eth0', { mtuBytes: 1400 });
+  await selectExternalInterface({ ...input, previous: first });
+  expect(logger.lines).toHaveLength(2 * lines);
+});
+
 it('passes on what netlink says', async () => {
   kernel.failNext('list-links', 'ENOBUFS', { socket: true });
   await expect(select({ iface: ['eth0'] })).rejects.toMatchObject({ code: 'KERNEL_SOCKET' });
