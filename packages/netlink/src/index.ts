@@ -1,2 +1,3 @@
 export { createRtNetlink, type RtNetlinkOptions } from './create-rt-netlink';
 export type { TransportChoice } from './transport/choose-transport';
+export { unixDatagramSender, type UnixDatagramSender } from './unix-datagram';

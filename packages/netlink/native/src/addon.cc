@@ -6,6 +6,7 @@
 #include "napi_util.h"
 #include "socket.h"
 #include "sysctl.h"
+#include "unix_datagram.h"
 
 namespace {
 
@@ -14,6 +15,7 @@ napi_value Init(napi_env env, napi_value exports) {
   const napi_property_descriptor functions[] = {
       tartan::Method("readSysctl", tartan::ReadSysctl),
       tartan::Method("writeSysctl", tartan::WriteSysctl),
+      tartan::Method("sendUnixDatagram", tartan::SendUnixDatagram),
   };
   napi_define_properties(env, exports, sizeof functions / sizeof functions[0], functions);
   return exports;

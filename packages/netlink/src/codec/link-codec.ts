@@ -14,6 +14,7 @@ import {
 } from './constants';
 import { AttributeCursor } from './message-reader';
 import type { MessageWriter } from './message-writer';
+import { put } from './mutable';
 import { decodeVxlan, encodeVxlan, encodeVxlanChange } from './vxlan-codec';
 
 /*
@@ -79,22 +80,22 @@ function linkAttribute(found: LinkAttributes, attribute: AttributeCursor): void 
       found.name = attribute.text();
       break;
     case IFLA.mtu:
-      set(found, 'mtuBytes', attribute.u32());
+      put(found, 'mtuBytes', attribute.u32());
       break;
     case IFLA.address:
-      set(found, 'mac', attribute.mac());
+      put(found, 'mac', attribute.mac());
       break;
     case IFLA.link:
-      set(found, 'lowerIndex', index(attribute));
+      put(found, 'lowerIndex', index(attribute));
       break;
     case IFLA.master:
-      set(found, 'masterIndex', index(attribute));
+      put(found, 'masterIndex', index(attribute));
       break;
     case IFLA.linkInfo:
       linkInfo(found, attribute.nested());
       break;
     case IFLA.afSpec:
-      set(found, 'addrGenMode', addrGenMode(attribute.nested()));
+      put(found, 'addrGenMode', addrGenMode(attribute.nested()));
       break;
   }
 }
@@ -110,7 +111,7 @@ function linkInfo(found: LinkAttributes, attributes: AttributeCursor): void {
   while (attributes.next()) {
     if (attributes.type === IFLA_INFO.kind) found.kind = attributes.text();
     else if (attributes.type === IFLA_INFO.data && found.kind === 'vxlan') {
-      set(found, 'vxlan', decodeVxlan(attributes.nested()));
+      put(found, 'vxlan', decodeVxlan(attributes.nested()));
     }
   }
 }
@@ -123,14 +124,6 @@ function addrGenMode(families: AttributeCursor): number | undefined {
     while (inet6.next()) if (inet6.type === IFLA_INET6_ADDR_GEN_MODE) return inet6.u8();
   }
   return undefined;
-}
-
-function set<Key extends keyof LinkAttributes>(
-  found: LinkAttributes,
-  key: Key,
-  value: LinkAttributes[Key] | undefined,
-): void {
-  if (value !== undefined) found[key] = value;
 }
 
 export function encodeLinkDump(writer: MessageWriter, sequence: number): void {

@@ -2,9 +2,7 @@ import {
   NEIGHBOUR_STATE,
   type FdbEntry,
   type FdbSpec,
-  type IpAddress,
   type IpFamily,
-  type MacAddress,
   type Neighbour,
   type NeighbourSpec,
 } from '@tartan/core';
@@ -13,6 +11,7 @@ import { AF, NDA, NLM_F, NTF_SELF, RTM, RTN_UNICAST, SIZE } from './constants';
 import { familyNumber, toFamily } from './family';
 import { AttributeCursor } from './message-reader';
 import type { MessageWriter } from './message-writer';
+import { put, type Mutable } from './mutable';
 
 /*
  * Neighbours (AF_INET, AF_INET6) and forwarding entries (AF_BRIDGE) share one message: include/uapi/linux/neighbour.h (v6.1),
@@ -27,24 +26,43 @@ import type { MessageWriter } from './message-writer';
 export function decodeNeighbour(view: DataView, start: number, end: number): Neighbour | undefined {
   if (end - start < SIZE.ndmsg) return undefined;
   const family = toFamily(view.getUint8(start));
-  const { dst, mac } = neighbourAttributes(view, start + SIZE.ndmsg, end);
-  if (family === undefined || dst?.family !== family) return undefined;
-  return { ...header(view, start), address: dst, ...(mac ? { mac } : {}) };
+  if (family === undefined) return undefined;
+  const entry: Mutable<Partial<Neighbour>> = header(view, start);
+  const attributes = new AttributeCursor(view, start + SIZE.ndmsg, end);
+  while (attributes.next()) {
+    if (attributes.type === NDA.dst) put(entry, 'address', attributes.address());
+    else if (attributes.type === NDA.lladdr) put(entry, 'mac', attributes.mac());
+  }
+  return entry.address?.family === family ? (entry as Neighbour) : undefined;
 }
 
 /** Undefined for entries without a MAC address. */
 export function decodeFdb(view: DataView, start: number, end: number): FdbEntry | undefined {
   if (end - start < SIZE.ndmsg || view.getUint8(start) !== AF.bridge) return undefined;
-  const { mac, dst, vni, port, masterIndex } = neighbourAttributes(view, start + SIZE.ndmsg, end);
-  if (!mac) return undefined;
-  return {
-    ...header(view, start),
-    mac,
-    ...(dst ? { dst } : {}),
-    ...(vni === undefined ? {} : { vni }),
-    ...(port === undefined ? {} : { port }),
-    ...(masterIndex === undefined ? {} : { masterIndex }),
-  };
+  const entry: Mutable<Partial<FdbEntry>> = header(view, start);
+  const attributes = new AttributeCursor(view, start + SIZE.ndmsg, end);
+  while (attributes.next()) fdbAttribute(entry, attributes);
+  return entry.mac ? (entry as FdbEntry) : undefined;
+}
+
+function fdbAttribute(entry: Mutable<Partial<FdbEntry>>, attribute: AttributeCursor): void {
+  switch (attribute.type) {
+    case NDA.lladdr:
+      put(entry, 'mac', attribute.mac());
+      break;
+    case NDA.dst:
+      put(entry, 'dst', attribute.address());
+      break;
+    case NDA.vni:
+      put(entry, 'vni', attribute.u32());
+      break;
+    case NDA.port:
+      put(entry, 'port', attribute.port());
+      break;
+    case NDA.master:
+      put(entry, 'masterIndex', attribute.u32());
+      break;
+  }
 }
 
 function header(view: DataView, start: number): { ifindex: number; state: number; flags: number } {
@@ -53,39 +71,6 @@ function header(view: DataView, start: number): { ifindex: number; state: number
     state: view.getUint16(start + 8, HOST_ORDER),
     flags: view.getUint8(start + 10),
   };
-}
-
-interface NeighbourAttributes {
-  dst?: IpAddress | undefined;
-  mac?: MacAddress | undefined;
-  vni?: number | undefined;
-  port?: number | undefined;
-  masterIndex?: number | undefined;
-}
-
-function neighbourAttributes(view: DataView, start: number, end: number): NeighbourAttributes {
-  const found: NeighbourAttributes = {};
-  const attributes = new AttributeCursor(view, start, end);
-  while (attributes.next()) {
-    switch (attributes.type) {
-      case NDA.dst:
-        found.dst = attributes.address();
-        break;
-      case NDA.lladdr:
-        found.mac = attributes.mac();
-        break;
-      case NDA.vni:
-        found.vni = attributes.u32();
-        break;
-      case NDA.port:
-        found.port = attributes.port();
-        break;
-      case NDA.master:
-        found.masterIndex = attributes.u32();
-        break;
-    }
-  }
-  return found;
 }
 
 /** `family` AF_BRIDGE dumps the forwarding database. Strictly checked requests may name one device. */

@@ -14,6 +14,7 @@ import { familyBytes, toFamily } from './family';
 import { decodeVia, isDead, ofFamily } from './gateway-codec';
 import { AttributeCursor } from './message-reader';
 import { decodeNextHops, type NextHops } from './next-hop-codec';
+import { put, type Mutable } from './mutable';
 import { toRouteType } from './route-type';
 
 /*
@@ -43,12 +44,7 @@ export function decodeRoute(view: DataView, start: number, end: number, wantClon
   const found = routeAttributes(view, start + SIZE.rtmsg, end, family);
   const dst = destination(family, found.dst, view.getUint8(start + 1));
   if (dst === undefined) return undefined;
-  const hops = found.multipath?.hops ?? [];
-  // One hop in a list is how IPv6 may write a plain route; the contract has one form for it.
-  const single = hops.length === 1 ? hops[0] : undefined;
-  const gateway = found.gateway ?? single?.gateway;
-  const oif = found.oif ?? single?.oif;
-  return {
+  const route: Mutable<Route> = {
     dst,
     table: found.table ?? view.getUint8(start + 4),
     protocol: view.getUint8(start + 5),
@@ -56,14 +52,28 @@ export function decodeRoute(view: DataView, start: number, end: number, wantClon
     type,
     metric: found.metric ?? 0,
     tos: view.getUint8(start + 3),
-    ...(gateway ? { gateway } : {}),
-    ...(oif === undefined ? {} : { oif }),
-    ...(found.prefSrc ? { prefSrc: found.prefSrc } : {}),
-    onlink: (flags & RTNH_F.onlink) !== 0 || single?.onlink === true,
-    dead: isDead(flags) || found.multipath?.allDead === true,
-    ...(found.mtuBytes === undefined ? {} : { mtuBytes: found.mtuBytes }),
-    ...(hops.length > 1 ? { multipath: hops } : {}),
+    onlink: (flags & RTNH_F.onlink) !== 0,
+    dead: isDead(flags),
   };
+  put(route, 'gateway', found.gateway);
+  put(route, 'oif', found.oif);
+  put(route, 'prefSrc', found.prefSrc);
+  put(route, 'mtuBytes', found.mtuBytes);
+  if (found.multipath) addNextHops(route, found.multipath);
+  return route;
+}
+
+/** One hop in a list is how IPv6 may write a plain route; the contract has one form for it. */
+function addNextHops(route: Mutable<Route>, { hops, allDead }: NextHops): void {
+  if (allDead) route.dead = true;
+  const [first] = hops;
+  if (hops.length > 1) {
+    route.multipath = hops;
+  } else if (first) {
+    put(route, 'gateway', first.gateway);
+    put(route, 'oif', first.oif);
+    if (first.onlink) route.onlink = true;
+  }
 }
 
 interface RouteAttributes {

@@ -23,6 +23,7 @@ export interface NativeAddon {
   ) => NativeSocket;
   readSysctl(netns: string, file: string): string;
   writeSysctl(netns: string, file: string, value: string): void;
+  sendUnixDatagram(path: string, data: Uint8Array): void;
 }
 
 /** native/src/socket.h. */
