@@ -1,0 +1,89 @@
+import { get } from 'node:http';
+import { TartanError } from '@tartan/core';
+import type { Command } from './command';
+
+const TIMEOUT_MS = 5_000;
+
+interface ReadyPage {
+  readonly ready: boolean;
+  readonly checks: readonly { name: string; ok: boolean; required: boolean; message: string; since: string }[];
+}
+
+interface StatusPage {
+  readonly kernel: { readonly kernel: { readonly findings: readonly Finding[] } } | null;
+}
+
+interface Finding {
+  readonly severity: string;
+  readonly code: string;
+  readonly message: string;
+  readonly cure?: string;
+}
+
+/** Asks the daemon of this node how it is. */
+export const statusCommand: Command = {
+  usage: 'status [--url=http://HOST:PORT] [--json]',
+  summary: 'Is this node ready, and what is missing. Needs --healthz-port on tartand. Exit status 1 when not ready.',
+  async run(args, terminal) {
+    const { url, json } = readArguments(args);
+    const ready = (await fetchJson(`${url}/readyz`)) as ReadyPage;
+    const status = (await fetchJson(`${url}/v1/status`)) as StatusPage;
+    if (json) {
+      terminal.out(JSON.stringify({ ...ready, ...status }, null, 2));
+      return ready.ready ? 0 : 1;
+    }
+    terminal.out(ready.ready ? 'ready' : 'NOT READY');
+    for (const { name, ok, required, message } of ready.checks) {
+      terminal.out(`  ${ok ? 'ok  ' : required ? 'FAIL' : 'warn'}  ${name.padEnd(15)} ${message}`);
+    }
+    for (const finding of status.kernel?.kernel.findings ?? []) {
+      terminal.out(`  ${finding.severity} ${finding.code}: ${finding.message}`);
+      if (finding.cure !== undefined) terminal.out(`    cure: ${finding.cure}`);
+    }
+    return ready.ready ? 0 : 1;
+  },
+};
+
+function readArguments(args: readonly string[]): { url: string; json: boolean } {
+  let url = 'http://127.0.0.1:8081';
+  let json = false;
+  for (const argument of args) {
+    const value = /^--?url=(.+)$/.exec(argument)?.[1];
+    if (value !== undefined) url = value.replace(/\/+$/, '');
+    else if (/^--?json$/.test(argument)) json = true;
+    else throw new TartanError('OPTION_UNKNOWN', { option: argument });
+  }
+  if (!URL.canParse(url))
+    throw new TartanError('OPTION_INVALID', {
+      option: '--url',
+      value: url,
+      expected: 'a URL such as http://127.0.0.1:8081',
+    });
+  return { url, json };
+}
+
+/** GET with JSON; an answer of 503 is an answer. */
+function fetchJson(url: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { headers: { accept: 'application/json' }, timeout: TIMEOUT_MS }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        try {
+          resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+        } catch {
+          reject(new Error(`${url} does not answer like tartand`));
+        }
+      });
+    });
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    request.on('error', (error) => {
+      reject(
+        new Error(`${url} cannot be reached (${error.message}); does tartand run with --healthz-port?`, {
+          cause: error,
+        }),
+      );
+    });
+  });
+}

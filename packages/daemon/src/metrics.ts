@@ -1,0 +1,69 @@
+import {
+  type LeaseMetrics,
+  type ReadinessRegistry,
+  type ReconcileMetrics,
+  createLeaseMetrics,
+  createReconcileMetrics,
+} from '@tartan/core';
+import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+
+export interface DaemonMetrics {
+  readonly registry: Registry;
+  readonly lease: LeaseMetrics;
+  readonly reconcile: ReconcileMetrics;
+}
+
+/** Every metric of the daemon, in one register per process. */
+export function createDaemonMetrics({
+  version,
+  readiness,
+}: {
+  readonly version: string;
+  readonly readiness: Pick<ReadinessRegistry, 'ready' | 'checks'>;
+}): DaemonMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'tartan_build_info',
+    help: 'Always 1; the labels tell the version',
+    labelNames: ['version', 'node'],
+    registers,
+  }).set({ version, node: process.version }, 1);
+  new Gauge({
+    name: 'tartan_ready',
+    help: '1 while /readyz says ready',
+    registers,
+    collect() {
+      this.set(readiness.ready ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'tartan_readiness_check',
+    help: '1 while the named check of /readyz passes',
+    labelNames: ['check'],
+    registers,
+    collect() {
+      for (const { name, ok } of readiness.checks()) this.set({ check: name }, ok ? 1 : 0);
+    },
+  });
+  return { registry, lease: createLeaseMetrics(registry), reconcile: createReconcileMetrics(registry) };
+}
+
+/** Name, help, type and labels of every metric of our own, for docs/metrics.md. */
+export function allMetrics(): { name: string; help: string; type: string; labels: string[] }[] {
+  const { registry } = createDaemonMetrics({ version: '', readiness: { ready: false, checks: () => [] } });
+  return registry
+    .getMetricsAsArray()
+    .filter(({ name }) => name.startsWith('tartan_'))
+    .map((metric) => {
+      const {
+        name,
+        help,
+        type,
+        labelNames = [],
+      } = metric as unknown as { name: string; help: string; type: string; labelNames?: string[] };
+      return { name, help, type, labels: [...labelNames] };
+    })
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
