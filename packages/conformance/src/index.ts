@@ -1,3 +1,4 @@
+export * from './backend';
 export * from './datastore';
 export * from './rt-netlink';
 export * from './runner';
