@@ -1,5 +1,7 @@
 import { TartanError } from '../errors';
 
+/** 00 to ff. Dumps of whole forwarding databases come through here. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const MAC_FORM = /^[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}$/i;
 
 /** A 48-bit Ethernet address, immutable, canonical text in lower case with colons. */
@@ -20,7 +22,9 @@ export class MacAddress {
         expected: 'a MAC address of 6 bytes',
       });
     }
-    return new MacAddress(Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':'));
+    let text = HEX[bytes[0] as number] as string;
+    for (let place = 1; place < 6; place++) text += `:${HEX[bytes[place] as number] as string}`;
+    return new MacAddress(text);
   }
 
   /** Six bytes in network order; a fresh buffer on each call. */
