@@ -4,6 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { datagramNotifySender, programNotifySender } from '@tartan/core';
+import { unixDatagramSender } from '@tartan/netlink';
 import { useTemporaryDirectory } from './temporary-directory';
 
 const at = useTemporaryDirectory();
@@ -86,6 +87,24 @@ describe('programNotifySender', () => {
 });
 
 describe('datagramNotifySender', () => {
+  const native = unixDatagramSender();
+  const itNative = native || process.env['CI'] === 'true' ? it : it.skip;
+
+  itNative('delivers through the native function (needs the addon of @tartan/netlink)', async () => {
+    for (const path of [at('notify'), `@tartan-test-native-${process.pid}-${Date.now()}`]) {
+      const receiver = new Receiver(path);
+      try {
+        expect(await receiver.next()).toBe('listening');
+        await datagramNotifySender(path, native!).send('READY=1\nSTATUS=grün');
+        expect(JSON.parse(await receiver.next())).toBe('READY=1\nSTATUS=grün');
+      } finally {
+        await receiver.close();
+      }
+    }
+    const nobody = datagramNotifySender(at('nobody'), native!).send('READY=1');
+    await expect(nobody).rejects.toMatchObject({ code: 'NOTIFY_FAILED', data: { reason: 'ENOENT' } });
+  });
+
   it('hands path and bytes to the native function', async () => {
     const calls: [string, string][] = [];
     const sender = datagramNotifySender('@x', (path, data) => calls.push([path, Buffer.from(data).toString()]));
