@@ -1,5 +1,5 @@
 import { DEFAULT_PORT, readVxlanOptions } from '../src/options';
-import { findingLines, networkConfig, containing, thrown } from './support';
+import { findingLines, networkConfig, containing, thrown } from './support/nodes';
 
 const defaults = {
   vni: 1,

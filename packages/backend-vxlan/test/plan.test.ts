@@ -14,7 +14,7 @@ import {
   startNetwork,
   type LeaseText,
   containing,
-} from './support';
+} from './support/nodes';
 import { Ipv4Address, Ipv6Address } from '@tartan/core';
 
 const own = ['addr 10.5.1.0/32 dev flannel.1', 'addr fc00:0:0:1::/128 dev flannel-v6.1'];

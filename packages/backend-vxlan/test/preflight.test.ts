@@ -8,7 +8,7 @@ import {
   planFor,
   startNetwork,
   containing,
-} from './support';
+} from './support/nodes';
 import { Ipv4Address, type Plan } from '@tartan/core';
 
 const NEIGH = 'net/ipv4/neigh/default';

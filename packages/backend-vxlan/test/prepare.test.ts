@@ -1,6 +1,6 @@
 import { Ipv4Address, MacAddress, type BackendContext, type BackendPublication } from '@tartan/core';
 import { backend } from '../src';
-import { context, hostKernel, lease, networkConfig, signal } from './support';
+import { context, hostKernel, lease, networkConfig, signal } from './support/nodes';
 
 const MAC = '82:07:2c:bb:d0:7f';
 const MAC_V6 = '2e:3b:78:07:38:29';

@@ -1,5 +1,5 @@
 import { MacAddress, type Json } from '@tartan/core';
-import { containing } from './support';
+import { containing } from './support/nodes';
 import { encodeVtepData, parseVtepData } from '../src/vtep-data';
 
 const mac = 'c2:25:54:cf:0e:af';

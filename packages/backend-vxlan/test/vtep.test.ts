@@ -2,7 +2,7 @@ import { Ipv4Address } from '@tartan/core';
 import { vxlanOverheadBytes } from '../src/mtu';
 import { readVxlanOptions } from '../src/options';
 import { describeVteps, mtuFindings, type Vtep } from '../src/vtep';
-import { externalInterface, networkConfig, startNetwork, type Families, thrown } from './support';
+import { externalInterface, networkConfig, startNetwork, type Families, thrown } from './support/nodes';
 
 function vteps(
   families: Families,

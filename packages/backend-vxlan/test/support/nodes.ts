@@ -17,7 +17,7 @@ import {
 } from '@tartan/core';
 import { FakeClock } from '@tartan/core/testing';
 import { FakeKernel } from '@tartan/netlink/testing';
-import { backend } from '../src';
+import { backend } from '../../src';
 
 export const signal = new AbortController().signal;
 
