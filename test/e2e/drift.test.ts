@@ -76,8 +76,11 @@ test('a changed address of the uplink reaches the peers without a restart', () =
   withCluster({ hosts: 2, daemon: { publicIp: null } }, async ({ hosts }) => {
     const [one, two] = hosts;
     const [subnet = ''] = await subnetsOf(one!);
-    await one!.ip('address add 192.168.50.77/24 dev eth0');
-    await one!.ip(`address del ${one!.ipv4}/24 dev eth0`);
+    await one!.ipBatch([
+      `address del ${one!.ipv4}/24 dev eth0`,
+      'address add 192.168.50.77/24 dev eth0',
+      'route add default via 192.168.50.254 dev eth0',
+    ]);
     await eventually(
       async () => (await ourRoutes(two!)).some(({ dst, gateway }) => dst === subnet && gateway === '192.168.50.77'),
       {
