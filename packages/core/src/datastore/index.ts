@@ -1,2 +1,3 @@
 export * from './datastore';
 export * from './codec';
+export * from './file';

@@ -1,0 +1,1 @@
+export { createFileDatastore, type FileDatastoreOptions } from './file-datastore';
