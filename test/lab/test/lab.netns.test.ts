@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { eventually, faults, Lab, LabError, onFailureDump, runCommand, withLab, type Pod } from '@tartan/lab';
-import { staticOverlay } from './static-overlay';
+import { staticOverlay } from './support/static-overlay';
 
 describe('a lab of three hosts in two families', () => {
   let lab: Lab;

@@ -3,6 +3,7 @@
  * stopped, paused, killed and restarted at will. destroy() leaves nothing behind. With `commandPrefix` the members and etcdctl run
  * inside a network namespace; then the addresses must exist there, and only who is inside can connect.
  */
+import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +44,16 @@ export interface EtcdUser {
   readonly prefix: string;
 }
 
+export interface EtcdLeaseState {
+  /** Hexadecimal, as etcdctl takes it. */
+  readonly id: string;
+  readonly ttlSeconds: number;
+  readonly grantedSeconds: number;
+  readonly keys: readonly string[];
+}
+
 const ROOT = 'root:root-password';
+const SHARED_MEMORY = '/dev/shm';
 
 export class EtcdMember {
   private process: LabProcess | null = null;
@@ -110,7 +120,7 @@ export class EtcdCluster {
 
   /** Resolves when every member serves clients. */
   static async start(options: EtcdClusterOptions = {}): Promise<EtcdCluster> {
-    const directory = options.scope?.directory ?? (await mkdtemp(join(tmpdir(), 'tartan-etcd-')));
+    const directory = options.scope?.directory ?? (await mkdtemp(join(scratch(), 'tartan-etcd-')));
     const scope = options.scope ?? ownScope(directory);
     const members = await prepareMembers(options, scope);
     const cluster = new EtcdCluster(members, options, directory);
@@ -170,10 +180,17 @@ export class EtcdCluster {
     await this.etcdctl(['compact', '--physical', String(await this.revision())]);
   }
 
-  /** Ids (hexadecimal) of all leases, attached or not. */
-  async leases(): Promise<string[]> {
+  /** All leases with the keys that hang on them. */
+  async leases(): Promise<EtcdLeaseState[]> {
     const [, ...ids] = (await this.etcdctl(['lease', 'list'])).trim().split('\n');
-    return ids;
+    return Promise.all(ids.map((id) => this.lease(id)));
+  }
+
+  private async lease(id: string): Promise<EtcdLeaseState> {
+    const text = await this.etcdctl(['lease', 'timetolive', id, '--keys', '-w', 'json']);
+    const state = JSON.parse(text) as { ttl: number; 'granted-ttl': number; keys?: string[] };
+    const keys = (state.keys ?? []).map((key) => Buffer.from(key, 'base64').toString());
+    return { id, ttlSeconds: state.ttl, grantedSeconds: state['granted-ttl'], keys };
   }
 
   /** Switches authentication on, with a root user for etcdctl and one role per user. */
@@ -194,6 +211,16 @@ export class EtcdCluster {
   async destroy(): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
     if (!this.options.scope) await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** etcd syncs every write, so its data belongs into memory where there is some. */
+function scratch(): string {
+  try {
+    accessSync(SHARED_MEMORY, constants.W_OK);
+    return SHARED_MEMORY;
+  } catch {
+    return tmpdir();
   }
 }
 

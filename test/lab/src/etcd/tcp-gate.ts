@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
  */
 export class TcpGate {
   private readonly pairs = new Set<readonly [Socket, Socket]>();
-  private frozen = false;
+  private frozen: 'all' | 'answers' | null = null;
 
   private constructor(
     private server: Server,
@@ -41,15 +41,15 @@ export class TcpGate {
     await listen(this.server, this.port);
   }
 
-  /** Nothing passes any more, in either direction, and nobody is told. */
-  freeze(): void {
-    this.frozen = true;
-    for (const pair of this.pairs) for (const socket of pair) socket.pause();
+  /** Nothing passes any more and nobody is told; with `answers`, requests still reach the server. */
+  freeze(what: 'all' | 'answers' = 'all'): void {
+    this.frozen = what;
+    for (const pair of this.pairs) stall(pair, what);
   }
 
   /** New connections pass; those that were frozen are dead. */
   thaw(): void {
-    this.frozen = false;
+    this.frozen = null;
   }
 
   /** For good. */
@@ -68,10 +68,15 @@ export class TcpGate {
       this.pairs.delete(pair);
     };
     for (const socket of pair) socket.on('error', end).on('close', end);
-    near.pipe(far);
-    far.pipe(near);
-    if (this.frozen) for (const socket of pair) socket.pause();
+    near.on('data', (data) => far.write(data));
+    far.on('data', (data) => near.write(data));
+    if (this.frozen) stall(pair, this.frozen);
   }
+}
+
+function stall([near, far]: readonly [Socket, Socket], what: 'all' | 'answers'): void {
+  far.pause();
+  if (what === 'all') near.pause();
 }
 
 function listen(server: Server, port: number): Promise<void> {
