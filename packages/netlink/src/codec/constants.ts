@@ -120,8 +120,6 @@ export const RTM_F = { cloned: 0x200, lookupTable: 0x1000 } as const;
 export const NDA = { dst: 1, lladdr: 2, port: 6, vni: 7, ifindex: 8, master: 9 } as const;
 /** include/uapi/linux/neighbour.h: NTF_SELF. */
 export const NTF_SELF = 0x02;
-/** RTN_UNICAST, which flanneld puts into ndm_type. */
-export const RTN_UNICAST = 1;
 
 /** Bytes of the fixed part of each message. */
 export const SIZE = {

@@ -142,7 +142,7 @@ export function encodeLinkCreate(writer: MessageWriter, link: LinkSpec, sequence
   if (link.txQueueLength !== undefined) writer.attributeU32(IFLA.txQueueLength, link.txQueueLength);
   if (link.masterIndex !== undefined) writer.attributeU32(IFLA.master, link.masterIndex);
   const info = writer.startNest(IFLA.linkInfo);
-  writer.attributeText(IFLA_INFO.kind, link.kind);
+  writer.attributeString(IFLA_INFO.kind, link.kind);
   if (link.vxlan) encodeVxlan(writer, link.vxlan);
   if (link.peerName !== undefined) encodeVethPeer(writer, link.peerName);
   writer.endNest(info);
@@ -213,7 +213,7 @@ function ifinfomsg(writer: MessageWriter, ifindex: number, up?: boolean): void {
 /** VETH_INFO_PEER holds a whole ifinfomsg with its attributes: drivers/net/veth.c, veth_newlink(). */
 function encodeVethPeer(writer: MessageWriter, peerName: string): void {
   const data = writer.startNest(IFLA_INFO.data);
-  const peer = writer.startNest(VETH_INFO_PEER);
+  const peer = writer.startBlock(VETH_INFO_PEER);
   ifinfomsg(writer, 0);
   writer.attributeText(IFLA.ifname, peerName);
   writer.endNest(peer);

@@ -111,12 +111,18 @@ export class MessageWriter {
     mac.toBytes().copy(this.buffer, at);
   }
 
-  /** Text with its terminating zero. */
+  /** Text with its terminating zero (NLA_NUL_STRING). */
   attributeText(type: number, text: string): void {
     const bytes = Buffer.byteLength(text, 'utf8');
     const at = this.attribute(type, bytes + 1);
     this.buffer.write(text, at, 'utf8');
     this.buffer[at + bytes] = 0;
+  }
+
+  /** ASCII text without terminating zero (NLA_STRING). */
+  attributeString(type: number, text: string): void {
+    const at = this.attribute(type, text.length);
+    this.buffer.write(text, at, 'latin1');
   }
 
   /** struct rtvia: address family, then the address. For a gateway of the other family (RFC 5549). */
@@ -128,8 +134,13 @@ export class MessageWriter {
 
   /** Starts an attribute that holds attributes; give what it returns to endNest. */
   startNest(type: number): number {
+    return this.startBlock(type | NLA_F_NESTED);
+  }
+
+  /** Starts an attribute that holds a fixed part and then attributes; give what it returns to endNest. */
+  startBlock(type: number): number {
     const start = this.position;
-    this.attribute(type | NLA_F_NESTED, 0);
+    this.attribute(type, 0);
     return start;
   }
 

@@ -7,7 +7,7 @@ import {
   type NeighbourSpec,
 } from '@tartan/core';
 import { HOST_ORDER } from './byte-order';
-import { AF, NDA, NLM_F, NTF_SELF, RTM, RTN_UNICAST, SIZE } from './constants';
+import { AF, NDA, NLM_F, NTF_SELF, RTM, SIZE } from './constants';
 import { familyNumber, toFamily } from './family';
 import { AttributeCursor } from './message-reader';
 import type { MessageWriter } from './message-writer';
@@ -81,7 +81,7 @@ export function encodeNeighbourDump(
   sequence: number,
 ): void {
   writer.startMessage(RTM.getNeighbour, NLM_F.request | NLM_F.dump, sequence);
-  ndmsg(writer, family === 'bridge' ? AF.bridge : familyNumber(family), 0, 0, 0, 0);
+  ndmsg(writer, family === 'bridge' ? AF.bridge : familyNumber(family), 0, 0, 0);
   if (ifindex !== undefined && family !== 'bridge') writer.attributeU32(NDA.ifindex, ifindex);
   writer.endMessage();
 }
@@ -89,7 +89,7 @@ export function encodeNeighbourDump(
 export function encodeNeighbourReplace(writer: MessageWriter, spec: NeighbourSpec, sequence: number): void {
   writer.startMessage(RTM.newNeighbour, NLM_F.request | NLM_F.create | NLM_F.replace, sequence);
   const state = spec.state ?? NEIGHBOUR_STATE.permanent;
-  ndmsg(writer, familyNumber(spec.address.family), spec.ifindex, state, 0, RTN_UNICAST);
+  ndmsg(writer, familyNumber(spec.address.family), spec.ifindex, state, 0);
   writer.attributeAddress(NDA.dst, spec.address);
   writer.attributeMac(NDA.lladdr, spec.mac);
   writer.endMessage();
@@ -101,14 +101,14 @@ export function encodeNeighbourDelete(
   sequence: number,
 ): void {
   writer.startMessage(RTM.delNeighbour, NLM_F.request, sequence);
-  ndmsg(writer, familyNumber(spec.address.family), spec.ifindex, 0, 0, 0);
+  ndmsg(writer, familyNumber(spec.address.family), spec.ifindex, 0, 0);
   writer.attributeAddress(NDA.dst, spec.address);
   writer.endMessage();
 }
 
 export function encodeFdbReplace(writer: MessageWriter, spec: FdbSpec, sequence: number): void {
   writer.startMessage(RTM.newNeighbour, NLM_F.request | NLM_F.create | NLM_F.replace, sequence);
-  ndmsg(writer, AF.bridge, spec.ifindex, spec.state ?? NEIGHBOUR_STATE.permanent, NTF_SELF, RTN_UNICAST);
+  ndmsg(writer, AF.bridge, spec.ifindex, spec.state ?? NEIGHBOUR_STATE.permanent, NTF_SELF);
   writer.attributeAddress(NDA.dst, spec.dst);
   writer.attributeMac(NDA.lladdr, spec.mac);
   writer.endMessage();
@@ -121,25 +121,19 @@ export function encodeFdbDelete(
   sequence: number,
 ): void {
   writer.startMessage(RTM.delNeighbour, NLM_F.request, sequence);
-  ndmsg(writer, AF.bridge, spec.ifindex, 0, NTF_SELF, 0);
+  ndmsg(writer, AF.bridge, spec.ifindex, 0, NTF_SELF);
   if (spec.dst) writer.attributeAddress(NDA.dst, spec.dst);
   writer.attributeMac(NDA.lladdr, spec.mac);
   writer.endMessage();
 }
 
-function ndmsg(
-  writer: MessageWriter,
-  family: number,
-  ifindex: number,
-  state: number,
-  flags: number,
-  type: number,
-): void {
+/** ndm_type means nothing in these requests. */
+function ndmsg(writer: MessageWriter, family: number, ifindex: number, state: number, flags: number): void {
   writer.u8(family);
   writer.u8(0);
   writer.u16(0);
   writer.u32(ifindex);
   writer.u16(state);
   writer.u8(flags);
-  writer.u8(type);
+  writer.u8(0);
 }

@@ -119,7 +119,7 @@ function rtmsg(writer: MessageWriter, header: RouteHeader): void {
 function routeAttributes(writer: MessageWriter, spec: RouteSpec): void {
   const { dst, gateway } = spec;
   if (dst.length > 0) writer.attributeAddress(RTA.dst, dst.address);
-  writer.attributeU32(RTA.table, spec.table ?? ROUTE_TABLE.main);
+  if (spec.table !== undefined && spec.table > 255) writer.attributeU32(RTA.table, spec.table);
   if (gateway?.family === dst.family) writer.attributeAddress(RTA.gateway, gateway);
   else if (gateway) writer.attributeVia(RTA.via, familyNumber(gateway.family), gateway);
   if (spec.oif !== undefined) writer.attributeU32(RTA.oif, spec.oif);

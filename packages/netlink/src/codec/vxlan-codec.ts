@@ -16,8 +16,9 @@ export function encodeVxlan(writer: MessageWriter, vxlan: VxlanData): void {
     writer.attributeAddress(vxlan.group.family === 4 ? IFLA_VXLAN.group : IFLA_VXLAN.group6, vxlan.group);
   }
   writer.attributeU8(IFLA_VXLAN.learning, vxlan.learning ? 1 : 0);
-  writer.attributeU8(IFLA_VXLAN.l2miss, vxlan.l2miss ? 1 : 0);
-  writer.attributeU8(IFLA_VXLAN.l3miss, vxlan.l3miss ? 1 : 0);
+  // Off unless told, unlike learning (vxlan_nl2conf()).
+  if (vxlan.l2miss) writer.attributeU8(IFLA_VXLAN.l2miss, 1);
+  if (vxlan.l3miss) writer.attributeU8(IFLA_VXLAN.l3miss, 1);
   if (vxlan.gbp) writer.flag(IFLA_VXLAN.gbp);
   if (vxlan.port > 0) writer.attributePort(IFLA_VXLAN.port, vxlan.port);
   writer.endNest(data);
@@ -26,7 +27,7 @@ export function encodeVxlan(writer: MessageWriter, vxlan: VxlanData): void {
 /** IFLA_LINKINFO for RTM_NEWLINK on a device that exists; what is absent stays. */
 export function encodeVxlanChange(writer: MessageWriter, change: VxlanChange): void {
   const info = writer.startNest(IFLA.linkInfo);
-  writer.attributeText(IFLA_INFO.kind, 'vxlan');
+  writer.attributeString(IFLA_INFO.kind, 'vxlan');
   const data = writer.startNest(IFLA_INFO.data);
   encodeEnds(writer, change);
   if (change.learning !== undefined) writer.attributeU8(IFLA_VXLAN.learning, change.learning ? 1 : 0);
