@@ -11,6 +11,7 @@
 import type { NetworkConfig } from '../config';
 import { parseLeaseKey, type LeaseListing, type LeaseRecord } from '../datastore';
 import { isTartanError, type TartanError } from '../errors';
+import type { IpPrefix } from '../ip';
 import type { Random } from '../runtime';
 import { allocateSubnets, fitsIpv4, fitsIpv6, overlap } from './allocate';
 import { signAttrs } from './attrs';
@@ -77,9 +78,24 @@ export function planAcquire(situation: AcquireSituation): AcquirePlan {
   return { step: stepFor(situation, best), discard, notes: notesOn(situation, candidates, best) };
 }
 
-/** Every place that is taken: leases, reservations, and keys that parse though their values do not. */
-export function takenPlaces({ records, skipped }: LeaseListing): LeaseSubnets[] {
-  const broken = skipped.map(({ key }) => parseLeaseKey(key)).flatMap((parsed) => (parsed.ok ? [parsed.value] : []));
+/**
+ * Every place that is taken: leases, reservations, and keys that parse though their values do not. Of the latter, what is as wide
+ * as the network blocks nothing: one bad entry must not keep all nodes from a lease.
+ */
+function takenPlaces({ config }: AcquireSituation, { records, skipped }: LeaseListing): LeaseSubnets[] {
+  const isNarrow = (prefix: IpPrefix | null, network: IpPrefix | undefined): boolean =>
+    prefix !== null && network !== undefined && prefix.length > network.length;
+  const broken = skipped.flatMap(({ key }): LeaseSubnets[] => {
+    const parsed = parseLeaseKey(key);
+    if (!parsed.ok) return [];
+    const { subnet, ipv6Subnet } = parsed.value;
+    return [
+      {
+        subnet: isNarrow(subnet, config.ipv4?.network) ? subnet : null,
+        ipv6Subnet: isNarrow(ipv6Subnet, config.ipv6?.network) ? ipv6Subnet : null,
+      },
+    ];
+  });
   return [...records, ...broken];
 }
 
@@ -90,7 +106,7 @@ function stepFor(situation: AcquireSituation, best: Candidate | undefined): Acqu
   if (!allocation) return { action: 'wait' };
   try {
     const others = { ...listing, records: listing.records.filter((record) => record !== best?.record) };
-    const to = allocateSubnets({ ...situation, config, used: takenPlaces(others), keep: best?.keep ?? {} });
+    const to = allocateSubnets({ ...situation, config, used: takenPlaces(situation, others), keep: best?.keep ?? {} });
     return best ? { action: 'move', record: best.record, to, attrs } : { action: 'create', to, attrs };
   } catch (error) {
     if (!isTartanError(error, 'LEASE_OUT_OF_SUBNETS')) throw error;

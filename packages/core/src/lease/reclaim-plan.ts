@@ -59,16 +59,17 @@ function judgePresent(situation: ReclaimSituation, record: LeaseRecord): Reclaim
   return equalAttrs(record.attrs, attrs) ? { action: 'hold', record } : { action: 'rewrite', record, attrs };
 }
 
+/** Nothing of ours can be read: whoever holds addresses of our place could not know of us, and has it now. */
 function planAbsent(situation: ReclaimSituation): ReclaimStep {
   const { listing, last, identity } = situation;
   const attrs = signAttrs(situation.attrs, identity, last.attrs);
+  const [by] = overlapping(situation, last);
+  if (by) return { action: 'taken', by, ours: null };
   const broken = listing.skipped.find(({ key }) => key === last.key);
   if (broken?.modRevision !== undefined) {
     return { action: 'repair', record: { ...last, modRevision: broken.modRevision }, attrs };
   }
   if (broken) return { action: 'wait', reason: broken.reason };
-  const [by] = overlapping(situation, last);
-  if (by) return { action: 'taken', by, ours: null };
   const elsewhere = listing.records.find((record) => overlap(record, last));
   if (elsewhere) return { action: 'move', record: elsewhere, to: last, attrs };
   return { action: 'create', to: last, attrs };

@@ -77,6 +77,12 @@ export class MemoryDatastore implements Datastore {
     this.partitioned = false;
   }
 
+  /** No fault any more: the partition is healed, and calls that should have failed will not. */
+  calm(): void {
+    this.faults.clear();
+    this.heal();
+  }
+
   /** Open watches end with DATASTORE_UNAVAILABLE; new ones work. */
   breakWatches(): void {
     for (const inbox of [...this.inboxes]) inbox.fail(this.unavailable('watch', 'the stream broke'));

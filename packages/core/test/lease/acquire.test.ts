@@ -149,6 +149,11 @@ describe('acquire', () => {
     expect(node.client.calls.get('create')).toBe(1);
   });
 
+  it('is not kept from a lease by one unreadable entry as wide as the network', async () => {
+    world.store.putRaw('10.5.0.0-16', 'bad value');
+    await expect(world.node('a').acquire()).resolves.toBeDefined();
+  });
+
   it('tries on past keys that block a place without being a lease', async () => {
     for (const key of ['10.5.1.0-99', '10.5.2.0-99']) world.store.putRaw(key, 'no such length');
     const node = world.node('a', { request: { config: config('10.5.0.0/22 24') } });

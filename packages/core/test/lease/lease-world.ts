@@ -81,6 +81,8 @@ export class TestNode {
   /** What the listener heard: `renewed`, `failed`, `lost taken`, `reacquired 10.5.1.0/24`. */
   readonly heard: string[] = [];
   lease: Lease | null = null;
+  /** True from an acquisition to the next loss, as the listener hears it. */
+  holds = false;
   /** How maintain() ended. */
   ended: 'no' | 'resolved' | Error = 'no';
   private readonly stopping = new AbortController();
@@ -125,6 +127,7 @@ export class TestNode {
 
   async acquire(request: Partial<LeaseRequest> = {}): Promise<Lease> {
     this.lease = await this.world.drive(this.manager.acquire({ ...this.request, ...request }, this.signal));
+    this.holds = true;
     return this.lease;
   }
 
@@ -148,6 +151,14 @@ export class TestNode {
     return this;
   }
 
+  /** What start() does, without moving time. */
+  async begin(): Promise<void> {
+    this.watch();
+    this.lease = await this.manager.acquire(this.request, this.signal);
+    this.holds = true;
+    this.maintain();
+  }
+
   /** Acquires, then maintains and watches. */
   async start(request: Partial<LeaseRequest> = {}): Promise<this> {
     await this.acquire(request);
@@ -164,6 +175,8 @@ export class TestNode {
 
   private hear(what: string, lease?: Lease): void {
     this.heard.push(what);
+    if (what.startsWith('lost')) this.holds = false;
+    if (what.startsWith('reacquired')) this.holds = true;
     if (lease) this.lease = lease;
   }
 }

@@ -201,6 +201,20 @@ describe('maintain', () => {
     });
   });
 
+  it('gives way when its value was junk while somebody else took addresses of it', async () => {
+    // Found by the model: whoever allocates or verifies while our value cannot be read does not know of us.
+    const node = await world.node('a', { onLeaseLoss: 'reacquire' }).start();
+    const before = node.lease!;
+    node.client.partition();
+    world.store.putRaw(keyOf(place(before)), 'junk');
+    const inside = subnets(`${before.subnet!.address.add(128).toString()}/25`);
+    await world.store.connect().create(inside, attrs('192.0.2.99', { owner: owner('z') }), 900_000, node.signal);
+    node.client.heal();
+    await world.until(() => node.heard.some((what) => what.startsWith('reacquired')));
+    expect(node.lease!.subnet!.overlaps(inside.subnet!)).toBe(false);
+    expect(node.heard).toContain('lost taken');
+  });
+
   it('deletes a lease of its own that turns up late', async () => {
     const node = await world.node('a').start();
     world.store.put(subnets('10.5.222.0/24'), attrs('192.0.2.1', { owner: owner('a') }));
