@@ -7,6 +7,11 @@ export const backendErrors = defineErrors({
     cause: 'Backend.Type of the network config names a backend that is not linked in.',
     cure: 'Correct the type, or load the backend with --backend-module.',
   },
+  BACKEND_UNUSABLE: {
+    message: (data: { backend: string; problem: string }) => `${data.backend}: ${data.problem}`,
+    cause: 'A backend says that it cannot run on this host or with this network config. Third-party backends use this code.',
+    cure: 'The message says what is wrong; the documentation of the backend says what it needs.',
+  },
   BACKEND_TYPE_TAKEN: {
     message: (data: { type: string; module: string; takenBy: string }) =>
       `backend type "${data.type}" of ${data.module} is already taken (${data.takenBy})`,
