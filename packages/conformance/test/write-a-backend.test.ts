@@ -19,7 +19,7 @@ describe('docs/write-a-backend.md', () => {
   it('prints every file of the example, word for word', () => {
     const page = readFileSync(join(docs, 'write-a-backend.md'), 'utf8');
     const blocks = [...page.matchAll(/^```\w+ title="([^"]+)"\n(.*?)^```$/gms)];
-    const printed = Object.fromEntries(blocks.map(([, name, text]) => [name, text]));
+    const printed = Object.fromEntries(blocks.map(([, name = '', text = '']) => [name, text] as const));
     const files = readdirSync(example);
     expect(printed).toEqual(Object.fromEntries(files.map((name) => [name, readFileSync(join(example, name), 'utf8')])));
   });
