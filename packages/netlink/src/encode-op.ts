@@ -72,10 +72,15 @@ export function encodeFollowUp(batch: RequestBatch, link: LinkSpec): void {
   if (link.up) encodeLinkChange(batch.writer, target, { up: true }, batch.next());
 }
 
+/**
+ * The tunnel's parameters go by themselves: vxlan_nl2conf() refuses a message that also changes the MTU ("Cannot change mtu"), and
+ * they go first, since the lower device limits the MTU (drivers/net/vxlan/vxlan_core.c, v6.1).
+ */
 function encodeChange(batch: RequestBatch, ifindex: number, change: LinkChange): void {
-  const { addrGenMode, ...rest } = change;
+  const { addrGenMode, vxlan, ...rest } = change;
   if (addrGenMode !== undefined) encodeAddrGenMode(batch.writer, { ifindex }, addrGenMode, batch.nextUnless(NO_IPV6));
-  if (addrGenMode === undefined || Object.keys(rest).length > 0) {
+  if (vxlan !== undefined) encodeLinkChange(batch.writer, { ifindex }, { vxlan }, batch.next());
+  if ((addrGenMode ?? vxlan) === undefined || Object.keys(rest).length > 0) {
     encodeLinkChange(batch.writer, { ifindex }, rest, batch.next());
   }
 }

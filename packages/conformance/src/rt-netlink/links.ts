@@ -146,6 +146,32 @@ export function linkSuite({ describe, it }: SuiteRunner, fixture: NetlinkFixture
       assert.equal(refusal.errnoName, 'EEXIST');
     });
 
+    it('one device per address family may have the same VNI and port', async () => {
+      if (!fixture.capabilities.ipv6) return;
+      await fixture.addLink({ name: 'vx4', kind: 'vxlan', vxlan: { ...data, local: parseIpAddress('192.0.2.1') } });
+      await fixture.addLink({ name: 'vx6', kind: 'vxlan', vxlan: { ...data, local: parseIpAddress('2001:db8::1') } });
+    });
+
+    it('learning, local address, lower device and MTU are changed together, on a device that lives on', async () => {
+      const lower = await fixture.addNetwork();
+      const vxlan = { ...data, lowerIndex: lower.index, local: parseIpAddress('192.0.2.1') };
+      const link = await fixture.addLink({ name: 'vx0', kind: 'vxlan', up: true, mtuBytes: 1300, vxlan });
+      const next = await fixture.addLink({ name: 'br9', kind: 'bridge', mtuBytes: 1400 });
+      const wanted = { learning: true, local: parseIpAddress('192.0.2.9'), lowerIndex: next.index };
+      await fixture.ok({ op: 'link-change', ifindex: link.index, change: { mtuBytes: 1350, vxlan: wanted } });
+      const changed = await fixture.link('vx0');
+      assert.deepEqual(changed.vxlan, { ...vxlan, ...wanted });
+      assert.deepEqual([changed.index, changed.mtuBytes, changed.up], [link.index, 1350, true]);
+    });
+
+    it('the family of the local address is fixed at birth', async () => {
+      const vxlan = { ...data, local: parseIpAddress('192.0.2.1') };
+      const link = await fixture.addLink({ name: 'vx0', kind: 'vxlan', vxlan });
+      const change = { vxlan: { local: parseIpAddress('2001:db8::1') } };
+      const refusal = await fixture.refused({ op: 'link-change', ifindex: link.index, change });
+      assert.equal(refusal.errnoName, 'EOPNOTSUPP');
+    });
+
     it('goes away with its lower device', async () => {
       const lower = await fixture.addNetwork();
       await fixture.addLink({ name: 'vx0', kind: 'vxlan', vxlan: { ...data, lowerIndex: lower.index } });

@@ -62,13 +62,13 @@ export function createLink(tables: FakeTables, spec: LinkSpec): void {
 export function changeLink(tables: FakeTables, ifindex: number, change: LinkChange): void {
   const link = tables.link(ifindex);
   if (change.name !== undefined && change.name !== link.name) rename(tables, link, change.name);
+  if (change.vxlan !== undefined) changeVxlan(tables, link, change.vxlan);
   if (change.mtuBytes !== undefined) {
     checkMtu(tables, link, change.mtuBytes);
     link.mtuBytes = change.mtuBytes;
   }
   if (change.mac !== undefined) link.mac = change.mac;
   if (change.addrGenMode !== undefined) link.addrGenMode = change.addrGenMode;
-  if (change.vxlan !== undefined) changeVxlan(tables, link, change.vxlan);
   if (change.masterIndex !== undefined) {
     if (change.masterIndex !== 0) tables.link(change.masterIndex);
     link.masterIndex = change.masterIndex === 0 ? undefined : change.masterIndex;
