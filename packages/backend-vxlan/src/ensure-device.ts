@@ -33,6 +33,16 @@ export interface EnsureDeviceInput {
  * BACKEND_VXLAN_VNI_IN_USE, BACKEND_VXLAN_PORT_IN_USE, BACKEND_VXLAN_UNSUPPORTED, KERNEL_REFUSED, KERNEL_SOCKET.
  */
 export async function ensureDevice(input: EnsureDeviceInput): Promise<MacAddress> {
+  try {
+    return await settleDevice(input);
+  } catch (error) {
+    // The reconciler has just made it again, after the uplink came back.
+    if (!isTartanError(error, 'KERNEL_REFUSED') || error.data.errnoName !== 'EEXIST') throw error;
+    return settleDevice(input);
+  }
+}
+
+async function settleDevice(input: EnsureDeviceInput): Promise<MacAddress> {
   const { netlink, vtep, options } = input;
   const links = await netlink.listLinks();
   checkDeviceConflicts(vtep, options, links);
