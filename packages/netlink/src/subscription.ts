@@ -106,15 +106,13 @@ export class Subscription implements KernelSubscription {
     this.retry = this.options.clock.setTimer(this.backOff.next(), () => this.open());
   }
 
-  /** A listener that throws is a programming error: it is not hidden, but it does not cost the events behind it either. */
+  /** A listener that throws is a programming error: it is told, and does not cost the events behind it. */
   private deliver(event: KernelEvent): void {
     if (this.closed) return;
     try {
       this.options.listener(event);
     } catch (error) {
-      setImmediate(() => {
-        throw error;
-      });
+      this.options.logger.error('netlink event listener threw', { event: event.type, error });
     }
   }
 }
