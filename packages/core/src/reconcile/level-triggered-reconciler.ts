@@ -8,7 +8,7 @@ import { FindingBoard } from './finding-board';
 import type { Finding } from './kernel-state';
 import { noReconcileMetrics } from './metrics';
 import { runDiffPass, runPass, type PassInput, type PassOutcome } from './pass';
-import { brokenPassFinding, failureFindings, waitingFindings } from './pass-findings';
+import { brokenPassFinding, distinctFindings, failureFindings, waitingFindings } from './pass-findings';
 import { PassLedger, routeCounts, type Installed } from './pass-ledger';
 import { PassSchedule, type PassTrigger } from './pass-schedule';
 import { diffPlans, type PlanDiff } from './plan-diff';
@@ -18,7 +18,8 @@ import { Waiters } from './waiters';
 
 /*
  * Keeps the kernel as the plan wants it. The plan is a whole set, each pass compares it with what the kernel really
- * holds, so a lost, repeated or reordered event cannot leave anything wrong for longer than one pass.
+ * holds, so a lost, repeated or reordered event cannot leave anything wrong for longer than one pass. One shortcut: while
+ * nothing contradicts the last plan, another plan is compared with that one instead (plan-diff.ts).
  *
  * A pass starts when the plan changes, when a kernel notification contradicts it, after a failure (back-off with jitter), and
  * from time to time anyway. Passes never overlap. Before the first plan nothing is read, changed or deleted, and a plan is only
@@ -235,9 +236,10 @@ class LevelTriggeredReconciler implements Reconciler {
     this.schedule.request('retry', this.retry.next());
   }
 
-  private showFindings(findings: Parameters<FindingBoard['replace']>[0]): void {
-    this.board.replace(findings);
-    this.metrics.findings(findings);
+  private showFindings(findings: readonly Finding[]): void {
+    const distinct = distinctFindings(findings);
+    this.board.replace(distinct);
+    this.metrics.findings(distinct);
   }
 
   private summarize(trigger: PassTrigger, durationMs: number, result: PassResult): void {

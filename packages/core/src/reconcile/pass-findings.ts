@@ -51,6 +51,13 @@ export function brokenPassFinding(error: unknown): Finding {
   };
 }
 
+/** The first of several findings with one code about one subject. */
+export function distinctFindings(findings: readonly Finding[]): Finding[] {
+  return [...groupBy(findings, ({ code, subject }) => `${code} ${subject}`).values()].map(
+    (group) => group[0] as Finding,
+  );
+}
+
 /** At most `limit` findings of each code, the rest as one that counts them. */
 export function limitFindings(findings: readonly Finding[], limit: number): Finding[] {
   return [...groupBy(findings, ({ code }) => code).values()].flatMap((group) =>

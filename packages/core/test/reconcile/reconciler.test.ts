@@ -198,6 +198,20 @@ describe('reconciler and interfaces', () => {
     expect(reconciler.status().synced).toBe(true);
   });
 
+  it('puts routes back when the interface has lost its address and got it again', async () => {
+    const kernel = host();
+    const { advance, reconciler, codes } = start(kernel, three);
+    await advance();
+    kernel.removeAddress('eth0', '192.168.50.1/24');
+    await advance(100);
+    expect(kernel.routesTo('10.5.3.0/24')).toEqual([]);
+    expect(codes()).toEqual(['KERNEL_REFUSED']);
+    kernel.addAddress('eth0', '192.168.50.1/24');
+    await advance(100);
+    expect(kernel.routesTo('10.5.3.0/24')).toHaveLength(1);
+    expect(reconciler.status()).toMatchObject({ synced: true, findings: [] });
+  });
+
   it('waits for an interface, says so once, and goes on when it is there', async () => {
     const kernel = host();
     const plan = planOf({ routes: [peerRoute(2), route('10.5.3.0/24 via 192.168.51.3 dev eth1')] });
@@ -278,9 +292,10 @@ describe('reconciler and failures', () => {
   it('reports a conflict, and takes the place at once when it is free', async () => {
     const kernel = host();
     kernel.addRoute('10.5.3.0/24 via 192.168.50.99 dev eth0 proto static');
-    const { advance, reconciler, codes, passes } = start(kernel, three);
+    const { advance, reconciler, codes, passes, metric } = start(kernel, three);
     await advance(20_000);
     expect(codes()).toEqual(['ROUTE_CONFLICT']);
+    expect(await metric('tartan_findings', { code: 'ROUTE_CONFLICT', severity: 'error' })).toBe(1);
     expect(passes()).toBe(1);
     expect(reconciler.status()).toMatchObject({ synced: true, routes: { programmed: 2, blocked: 1 } });
     kernel.removeRoutes('10.5.3.0/24');
