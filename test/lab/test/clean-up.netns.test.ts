@@ -27,7 +27,7 @@ function start(argv: readonly string[]): ChildProcess {
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {
-  for await (const line of createInterface({ input: child.stdout! })) return line as string;
+  for await (const line of createInterface({ input: child.stdout! })) return line;
   throw new Error(`the program ended with ${String(child.exitCode)} before it printed anything`);
 }
 

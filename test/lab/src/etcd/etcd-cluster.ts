@@ -186,6 +186,12 @@ export class EtcdCluster {
     return Promise.all(ids.map((id) => this.lease(id)));
   }
 
+  /** Removes all keys and leases; history and users stay. */
+  async clear(): Promise<void> {
+    await this.etcdctl(['del', '--prefix', '']);
+    for (const { id } of await this.leases()) await this.etcdctl(['lease', 'revoke', id]);
+  }
+
   private async lease(id: string): Promise<EtcdLeaseState> {
     const text = await this.etcdctl(['lease', 'timetolive', id, '--keys', '-w', 'json']);
     const state = JSON.parse(text) as { ttl: number; 'granted-ttl': number; keys?: string[] };
