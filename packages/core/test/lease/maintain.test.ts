@@ -56,10 +56,10 @@ describe('maintain', () => {
   });
 
   it('keeps the lease through an outage that is shorter than its life', async () => {
-    const node = await world.node('a').start();
-    await world.clock.advance(6 * HOUR);
+    const node = await world.node('a', { ttlSeconds: 3600 }).start();
+    await world.clock.advance(0.25 * HOUR);
     node.client.partition();
-    await world.clock.advance(17 * HOUR);
+    await world.clock.advance(0.7 * HOUR);
     expect(node.heard.every((what) => what === 'failed')).toBe(true);
     node.client.heal();
     await world.until(() => node.heard.includes('renewed'), 60_000);
@@ -68,10 +68,10 @@ describe('maintain', () => {
   });
 
   it('takes the same subnet again when it expired during an outage', async () => {
-    const node = await world.node('a').start();
+    const node = await world.node('a', { ttlSeconds: 600 }).start();
     const before = node.place;
     node.client.partition();
-    await world.clock.advance(30 * HOUR);
+    await world.clock.advance(11 * 60_000);
     expect(world.store.keys()).toEqual([]);
     node.client.heal();
     await world.until(() => node.heard.some((what) => what.startsWith('reacquired')));
@@ -103,10 +103,10 @@ describe('maintain', () => {
 
   describe('when a stranger holds the subnet', () => {
     const loseTo = async (policy: 'keep' | 'reacquire' | 'exit', length = 24) => {
-      const node = await world.node('a', { onLeaseLoss: policy }).start();
+      const node = await world.node('a', { onLeaseLoss: policy, ttlSeconds: 600 }).start();
       const before = node.place;
       node.client.partition();
-      await world.clock.advance(30 * HOUR);
+      await world.clock.advance(11 * 60_000);
       const theirs = subnets(`${node.lease!.subnet!.address.toString()}/${length}`);
       const taken = await world.store
         .connect()
