@@ -248,11 +248,8 @@ class LevelTriggeredReconciler implements Reconciler {
     const lastPass: PassSummary = { trigger, endedAt: this.options.clock.now(), durationMs, applied, failed };
     this.current = { ...this.current, lastPass, passes: this.current.passes + 1 };
     this.metrics.pass(trigger, durationMs / 1000, 'outcome' in result && failed === 0);
-    this.options.logger[applied > 0 ? 'info' : 'debug']('kernel state compared', {
-      trigger,
-      durationMs,
-      applied,
-      failed,
-    });
+    const fields = { trigger, durationMs: Math.round(durationMs), applied, failed };
+    if (applied > 0) this.options.logger.info('kernel brought to the plan', fields);
+    else this.options.logger.debug('kernel compared with the plan', fields);
   }
 }
