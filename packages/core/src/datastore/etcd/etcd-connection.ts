@@ -74,7 +74,7 @@ class BareEtcd extends Etcd3 {
 export class EtcdConnection {
   private static serial = 0;
   private readonly etcd: BareEtcd;
-  private active = 0;
+  private holders = 0;
   private retired = false;
 
   constructor(
@@ -88,65 +88,63 @@ export class EtcdConnection {
     });
   }
 
+  /** Keeps the connection open, also when it is retired meanwhile, until `release`. Calls are made in between only. */
+  hold(): this {
+    this.holders++;
+    return this;
+  }
+
+  release(): void {
+    this.holders--;
+    if (this.retired && this.holders === 0) this.etcd.close();
+  }
+
+  /** No new holders will come; closes as soon as the last one lets go. */
+  retire(): void {
+    this.retired = true;
+    if (this.holders === 0) this.etcd.close();
+  }
+
   /** Rejects with GrpcFailure, or with the abort reason. */
   async call(request: GrpcRequest, control: CallControl): Promise<unknown> {
-    return this.tracked(async () => {
-      const { client, metadata } = await this.open(request.service, control.token);
-      return await new Promise((resolve, reject) => {
-        const deadline = Date.now() + control.timeoutMs;
-        const settle = (finish: () => void): void => {
-          control.signal.removeEventListener('abort', onAbort);
-          finish();
-        };
-        const succeed = (response: unknown): void => settle(() => resolve(response));
-        const fail = (error: Failure): void => settle(() => reject(grpcFailure(error)));
-        const cancel = request.exchange
-          ? exchange(
-              (bind(client, request.method) as StreamMethod)(metadata, { deadline }),
-              request.message,
-              succeed,
-              fail,
-            )
-          : unary(bind(client, request.method) as UnaryMethod, request.message, metadata, deadline, succeed, fail);
-        const onAbort = (): void => {
-          settle(() => reject(abortReason(control.signal)));
-          cancel();
-        };
-        if (control.signal.aborted) onAbort();
-        else control.signal.addEventListener('abort', onAbort, { once: true });
-      });
+    const { client, metadata } = await this.open(request.service, control.token);
+    return await new Promise((resolve, reject) => {
+      const deadline = Date.now() + control.timeoutMs;
+      const settle = (finish: () => void): void => {
+        control.signal.removeEventListener('abort', onAbort);
+        finish();
+      };
+      const succeed = (response: unknown): void => settle(() => resolve(response));
+      const fail = (error: Failure): void => settle(() => reject(grpcFailure(error)));
+      const send = bind(client, request.method);
+      const cancel = request.exchange
+        ? exchange((send as StreamMethod)(metadata, { deadline }), request.message, succeed, fail)
+        : unary(send as UnaryMethod, request.message, metadata, deadline, succeed, fail);
+      const onAbort = (): void => {
+        settle(() => reject(abortReason(control.signal)));
+        cancel();
+      };
+      if (control.signal.aborted) onAbort();
+      else control.signal.addEventListener('abort', onAbort, { once: true });
     });
   }
 
-  /**
-   * Opens a stream and hands it to `use`; it is cancelled when `use` settles. Counts as use of the connection until then.
-   */
+  /** Opens a stream and hands it to `use`; it is cancelled when `use` settles. */
   async *stream<Request, Response, Item>(
     service: Service,
     name: string,
     token: string | null,
     use: (stream: GrpcStream<Request, Response>) => AsyncIterable<Item>,
   ): AsyncGenerator<Item> {
-    this.active++;
+    const { client, metadata } = await this.open(service, token);
+    const stream = (bind(client, name) as StreamMethod)(metadata, {});
+    // Cancelling makes the stream emit an error that nobody waits for any more.
+    stream.on('error', () => undefined);
     try {
-      const { client, metadata } = await this.open(service, token);
-      const stream = (bind(client, name) as StreamMethod)(metadata, {});
-      // Cancelling makes the stream emit an error that nobody waits for any more.
-      stream.on('error', () => undefined);
-      try {
-        yield* use(stream as GrpcStream<Request, Response>);
-      } finally {
-        stream.cancel();
-      }
+      yield* use(stream as GrpcStream<Request, Response>);
     } finally {
-      this.release();
+      stream.cancel();
     }
-  }
-
-  /** No new calls will come; closes as soon as those under way have ended. */
-  retire(): void {
-    this.retired = true;
-    if (this.active === 0) this.etcd.close();
   }
 
   private async open(service: Service, token: string | null): Promise<Bare> {
@@ -155,20 +153,6 @@ export class EtcdConnection {
     bare.metadata.set('hasleader', 'true');
     if (token !== null) bare.metadata.set('token', token);
     return bare;
-  }
-
-  private async tracked<Result>(run: () => Promise<Result>): Promise<Result> {
-    this.active++;
-    try {
-      return await run();
-    } finally {
-      this.release();
-    }
-  }
-
-  private release(): void {
-    this.active--;
-    if (this.retired && this.active === 0) this.etcd.close();
   }
 }
 

@@ -22,6 +22,9 @@ import { GrpcCode, isGrpcFailure } from './grpc-failure';
 /** How kv.lease says "none". */
 export const NO_LEASE = '0';
 const MAX_LEFTOVERS = 1_000;
+/** A request that was given up may still be carried out; how long a lease that is not there yet is looked for. */
+const LATE_GRANT_MS = 60_000;
+const SWEEP_INTERVAL_MS = 1_000;
 
 export interface EtcdLease {
   /** Decimal int64. */
@@ -37,9 +40,10 @@ export interface EtcdLeasesOptions {
 }
 
 export class EtcdLeases {
-  /** Ids that may be without a key. */
-  private readonly leftovers = new Set<string>();
+  /** Ids that may be without a key, and since when. */
+  private readonly leftovers = new Map<string, number>();
   private sweeping: Promise<void> | null = null;
+  private sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: EtcdLeasesOptions) {}
 
@@ -78,13 +82,16 @@ export class EtcdLeases {
   /** The lease is not needed any more, unless a key turns out to hang on it. Returns at once. */
   abandon(id: string): void {
     if (id === NO_LEASE || this.leftovers.size >= MAX_LEFTOVERS) return;
-    this.leftovers.add(id);
+    this.leftovers.set(id, this.options.clock.monotonic());
+    this.sweptAt = Number.NEGATIVE_INFINITY;
     this.sweep();
   }
 
   /** Revokes what was left over; called whenever etcd has answered. Never rejects, never waits. */
   sweep(): void {
-    if (this.leftovers.size === 0 || this.sweeping) return;
+    const now = this.options.clock.monotonic();
+    if (this.leftovers.size === 0 || this.sweeping || now - this.sweptAt < SWEEP_INTERVAL_MS) return;
+    this.sweptAt = now;
     this.sweeping = this.revokeLeftovers().finally(() => (this.sweeping = null));
   }
 
@@ -94,11 +101,12 @@ export class EtcdLeases {
   }
 
   private async revokeLeftovers(): Promise<void> {
-    const { transport, logger } = this.options;
-    for (const id of this.leftovers) {
+    const { transport, logger, clock } = this.options;
+    for (const [id, since] of this.leftovers) {
       try {
-        if (await this.isUnused(id)) await this.revoke(id);
-        this.leftovers.delete(id);
+        const state = await this.look(id);
+        if (state === 'unused') await this.revoke(id);
+        if (state !== 'absent' || clock.monotonic() - since >= LATE_GRANT_MS) this.leftovers.delete(id);
       } catch (error) {
         if (transport.closed.aborted || isTartanError(error, 'DATASTORE_UNAVAILABLE')) return;
         // It runs out by itself.
@@ -108,11 +116,12 @@ export class EtcdLeases {
     }
   }
 
-  private async isUnused(id: string): Promise<boolean> {
+  private async look(id: string): Promise<'absent' | 'unused' | 'used'> {
     const request = { service: 'Lease', method: 'leaseTimeToLive', message: { ID: id, keys: true } } as const;
     const { transport } = this.options;
     const { response } = await transport.call<ILeaseTimeToLiveResponse>('revoke', request, transport.closed);
-    return Number(response.TTL) > 0 && response.keys.length === 0;
+    if (Number(response.TTL) <= 0) return 'absent';
+    return response.keys.length === 0 ? 'unused' : 'used';
   }
 
   private async revoke(id: string): Promise<void> {

@@ -87,8 +87,9 @@ export class EtcdTransport {
     use: (stream: GrpcStream<Request, Response>) => AsyncIterable<Item>,
   ): AsyncGenerator<Item> {
     const member = this.preferredMember();
+    let connection: EtcdConnection | null = null;
     try {
-      const connection = await this.connect(member);
+      connection = await this.connect(member);
       const token = await this.token(connection, { timeoutMs: this.tryTimeoutMs, signal });
       yield* connection.stream(method.service, method.method, token, use);
     } catch (error) {
@@ -96,6 +97,8 @@ export class EtcdTransport {
       const failure = isGrpcFailure(error) ? error : grpcFailure(error);
       if (isTransient(failure)) this.failOver(member, failure);
       throw failure;
+    } finally {
+      connection?.release();
     }
   }
 
@@ -131,12 +134,17 @@ export class EtcdTransport {
       for (let retried = false; ; retried = true) {
         const control = { signal, timeoutMs: Math.max(endsAt - clock.monotonic(), 1) };
         const connection = await this.connect(member);
-        const token = await this.token(connection, control);
+        let sent = false;
         try {
+          const token = await this.token(connection, control);
+          sent = true;
           return await connection.call(request, { ...control, token });
         } catch (error) {
-          if (retried || !auth.enabled || !isGrpcFailure(error, ...TOKEN_REFUSED)) throw error;
+          const stale = sent && auth.enabled && isGrpcFailure(error, ...TOKEN_REFUSED);
+          if (retried || !stale) throw error;
           auth.invalidate();
+        } finally {
+          connection.release();
         }
       }
     });
@@ -152,7 +160,7 @@ export class EtcdTransport {
     signal: AbortSignal,
     run: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
-    if (this.closing.signal.aborted) throw abortReason(this.closing.signal);
+    this.throwIfClosed();
     const both = new AbortController();
     const sources = [signal, this.closing.signal];
     const relays = sources.map((source) => {
@@ -163,17 +171,25 @@ export class EtcdTransport {
     });
     try {
       return await run(both.signal);
+    } catch (error) {
+      this.throwIfClosed();
+      throw error;
     } finally {
       for (const { source, relay } of relays) source.removeEventListener('abort', relay);
     }
   }
 
+  /** The member's connection, held; the caller releases it. */
   private async connect(member: Member): Promise<EtcdConnection> {
     const tls = await this.tls();
-    if (this.closing.signal.aborted) throw abortReason(this.closing.signal);
+    this.throwIfClosed();
     const { connection } = member;
-    if (connection && connection.tls?.version === tls?.version) return connection;
-    return this.replace(member, new EtcdConnection(member.endpoint, tls));
+    if (connection && connection.tls?.version === tls?.version) return connection.hold();
+    return this.replace(member, new EtcdConnection(member.endpoint, tls)).hold();
+  }
+
+  private throwIfClosed(): void {
+    if (this.closing.signal.aborted) throw abortReason(this.closing.signal);
   }
 
   private async tls(): Promise<Awaited<ReturnType<TlsFiles['current']>> | null> {

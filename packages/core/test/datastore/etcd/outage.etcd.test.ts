@@ -1,0 +1,178 @@
+import { createEtcdDatastore, type EtcdDatastoreOptions } from '@tartan/core/datastore/etcd';
+import { isTartanError, type Datastore } from '@tartan/core';
+import { MemoryLogger } from '@tartan/core/testing';
+import { EtcdCluster, eventually, freePorts, TcpGate } from '@tartan/lab';
+import { attrsOf, Cleanup, forever, place, timed, TTL, Watched } from './support';
+
+const TIMEOUT_MS = 1_500;
+
+let cluster: EtcdCluster;
+const cleanup = new Cleanup();
+const logger = new MemoryLogger();
+
+beforeAll(async () => {
+  cluster = await EtcdCluster.start();
+});
+afterAll(() => cluster.destroy());
+afterEach(async () => {
+  await cleanup.run();
+  cluster.member.resume();
+  if (!cluster.member.running) await cluster.member.start();
+  await cluster.clear();
+  logger.lines.length = 0;
+});
+
+const open = (options: Partial<EtcdDatastoreOptions> = {}): Datastore => {
+  const datastore = createEtcdDatastore({ endpoints: cluster.endpoints, timeoutMs: TIMEOUT_MS, logger, ...options });
+  return cleanup.add(datastore, (opened) => opened.close());
+};
+const watch = (datastore: Datastore, after: bigint): Watched =>
+  cleanup.add(new Watched(datastore, after), (watched) => watched.stop());
+const messages = (): string[] => logger.lines.map(({ message }) => message);
+const worksAgain = (datastore: Datastore): Promise<unknown> =>
+  eventually(() => datastore.list(forever), { timeoutMs: 15_000, what: 'the datastore works again' });
+
+describe('etcd that is away', () => {
+  it('is reported at once, and found when it comes', async () => {
+    const [port = 0, peer = 0] = await freePorts(2, '127.0.0.1');
+    const datastore = open({ endpoints: [`http://127.0.0.1:${port}`] });
+    const { ms, error } = await timed(datastore.getConfig(forever));
+    expect(isTartanError(error, 'DATASTORE_UNAVAILABLE')).toBe(true);
+    expect(error?.message).toContain('ECONNREFUSED');
+    expect(ms).toBeLessThan(TIMEOUT_MS);
+    await timed(datastore.list(forever));
+    expect(messages()).toEqual(['datastore unreachable']);
+    expect(logger.lines[0]?.fields).toMatchObject({ endpoints: [`127.0.0.1:${port}`] });
+    const late = await EtcdCluster.start({ ports: [port, peer] });
+    cleanup.add(late, (started) => started.destroy());
+    await worksAgain(datastore);
+    expect(messages()).toEqual(['datastore unreachable', 'datastore reachable again']);
+  });
+
+  it('comes back after a restart with all that was there', async () => {
+    const datastore = open();
+    await datastore.create(place('10.5.1.0/24'), attrsOf(1), TTL, forever);
+    const before = await datastore.list(forever);
+    const watched = watch(datastore, before.revision);
+    await eventually(() => watched.responses.length > 0);
+    await cluster.member.stop();
+    expect(isTartanError(await watched.ended, 'DATASTORE_UNAVAILABLE')).toBe(true);
+    const down = await timed(datastore.list(forever));
+    expect(isTartanError(down.error, 'DATASTORE_UNAVAILABLE')).toBe(true);
+    await cluster.member.start();
+    await worksAgain(datastore);
+    const after = await datastore.list(forever);
+    expect(after.clusterId).toBe(before.clusterId);
+    expect(after.records).toHaveLength(1);
+  });
+
+  it('costs no more than the time limit when it is stopped with its sockets open', async () => {
+    const datastore = open();
+    const record = await datastore.create(place('10.5.1.0/24'), attrsOf(1), TTL, forever);
+    cluster.member.pause();
+    for (const call of [
+      datastore.list(forever),
+      datastore.renew(record, TTL, forever),
+      datastore.update(record, attrsOf(2), TTL, forever),
+      datastore.create(place('10.5.2.0/24'), attrsOf(2), TTL, forever),
+      datastore.getConfig(forever),
+    ]) {
+      const { ms, error } = await timed(call);
+      expect(isTartanError(error, 'DATASTORE_UNAVAILABLE')).toBe(true);
+      expect(ms).toBeLessThan(TIMEOUT_MS + 1_000);
+    }
+    cluster.member.resume();
+    await worksAgain(datastore);
+  });
+
+  it('ends a watch within about ten seconds when it is stopped with its sockets open', async () => {
+    const datastore = open();
+    const { revision } = await datastore.list(forever);
+    const watched = watch(datastore, revision);
+    await eventually(() => watched.responses.length > 0);
+    cluster.member.pause();
+    const start = performance.now();
+    expect(isTartanError(await watched.ended, 'DATASTORE_UNAVAILABLE')).toBe(true);
+    expect(performance.now() - start).toBeLessThan(14_000);
+    cluster.member.resume();
+    await worksAgain(datastore);
+    const resumed = watch(datastore, revision);
+    await datastore.create(place('10.5.1.0/24'), attrsOf(1), TTL, forever);
+    await eventually(() => resumed.events.length === 1);
+  }, 40_000);
+
+  it('is reached again at once when the path heals but old connections stay dead', async () => {
+    const gate = cleanup.add(await TcpGate.open(cluster.member.endpoint), (opened) => opened.close());
+    const datastore = open({ endpoints: [`127.0.0.1:${gate.port}`] });
+    await datastore.list(forever);
+    gate.freeze();
+    const { ms, error } = await timed(datastore.list(forever));
+    expect(isTartanError(error, 'DATASTORE_UNAVAILABLE')).toBe(true);
+    expect(ms).toBeLessThan(TIMEOUT_MS + 1_000);
+    gate.thaw();
+    expect((await timed(datastore.list(forever))).error).toBeNull();
+  });
+
+  it('keeps a watch that outlives a call that timed out', async () => {
+    const gate = cleanup.add(await TcpGate.open(cluster.member.endpoint), (opened) => opened.close());
+    const datastore = open({ endpoints: [`127.0.0.1:${gate.port}`] });
+    const { revision } = await datastore.list(forever);
+    const watched = watch(datastore, revision);
+    await eventually(() => watched.responses.length > 0);
+    cluster.member.pause();
+    await timed(datastore.list(forever));
+    cluster.member.resume();
+    await worksAgain(datastore);
+    await datastore.create(place('10.5.1.0/24'), attrsOf(1), TTL, forever);
+    await eventually(() => watched.events.length === 1);
+  });
+
+  it('leaves neither a double lease nor an orphan when answers get lost', async () => {
+    const gate = cleanup.add(await TcpGate.open(cluster.member.endpoint), (opened) => opened.close());
+    const endpoints = [`127.0.0.1:${gate.port}`, cluster.member.endpoint];
+    const datastore = open({ endpoints, random: () => 0 });
+    await datastore.list(forever);
+    gate.freeze('answers');
+    const made = await datastore.create(place('10.5.1.0/24'), attrsOf(1), TTL, forever);
+    expect(made.createRevision).toBe((await datastore.list(forever)).records[0]?.createRevision);
+    await eventually(async () => {
+      await datastore.list(forever);
+      return (await cluster.leases()).length === 1;
+    });
+    expect((await cluster.leases())[0]?.keys).toHaveLength(1);
+    expect(messages()).toEqual(['etcd endpoint failed, using another']);
+  });
+
+  it('gets its leases tidied up after a create that was cut off', async () => {
+    const gate = cleanup.add(await TcpGate.open(cluster.member.endpoint), (opened) => opened.close());
+    const datastore = open({ endpoints: [`127.0.0.1:${gate.port}`] });
+    await datastore.list(forever);
+    gate.freeze('answers');
+    const { error } = await timed(datastore.create(place('10.5.1.0/24'), attrsOf(1), TTL, forever));
+    expect(isTartanError(error, 'DATASTORE_UNAVAILABLE')).toBe(true);
+    gate.thaw();
+    await worksAgain(datastore);
+    const tidy = async (): Promise<boolean> => {
+      await datastore.list(forever);
+      const keys = (await cluster.leases()).map((lease) => lease.keys.length);
+      return keys.every((count) => count === 1);
+    };
+    await eventually(tidy, { what: 'a grant without key is revoked' });
+  });
+
+  it('stops a call at once when its caller gives up, and when the datastore is closed', async () => {
+    const datastore = open();
+    await datastore.list(forever);
+    cluster.member.pause();
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const aborted = timed(datastore.list(controller.signal));
+    controller.abort(reason);
+    expect(await aborted).toMatchObject({ error: reason });
+    const closed = timed(datastore.list(forever));
+    await datastore.close();
+    const { ms, error } = await closed;
+    expect(isTartanError(error, 'DATASTORE_UNAVAILABLE')).toBe(true);
+    expect(ms).toBeLessThan(1_400);
+  });
+});
