@@ -1,6 +1,22 @@
 // Three rings (design: tests in rings): unit needs neither root nor network; netns and e2e want the real kernel and are
 // started by scripts/test inside namespaces of their own.
+const { accessSync, constants, mkdirSync } = require('node:fs');
+const { join } = require('node:path');
+
+/** Beside the packages, so that runs in namespaces with a /tmp of their own find it warm; the default place where that is read-only. */
+function cacheDirectory() {
+  const folder = join(__dirname, 'node_modules', '.cache', 'jest');
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+    return { cacheDirectory: folder };
+  } catch {
+    return {};
+  }
+}
+
 const common = {
+  ...cacheDirectory(),
   testEnvironment: 'node',
   transform: {
     '^.+\\.ts$': [
