@@ -42,14 +42,27 @@ async function describeHost(host: Host): Promise<HostReport> {
   const [daemon, pod] = [host.daemons[0] as LabDaemon, host.pods[0]];
   if (!pod) throw new LabError(`${host.name} has no pod`);
   const { subnet = '', mtuBytes } = await daemon.subnetEnv();
-  const routes = (await host.ip(`-4 route show proto ${ROUTE_PROTOCOL}`)).split('\n').map((line) => line.trim());
+  const text = await host.ip(`-4 route show proto ${ROUTE_PROTOCOL}`);
+  const routes = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
   return {
     name: host.name,
     address: host.ipv4,
     subnet: subnet.replace(/\.\d+\//, '.0/'),
     gateway: bareAddress(subnet),
     mtuBytes,
+    tunnel: await describeTunnel(host, routes),
     pod: { name: pod.name, address: pod.ipv4 },
-    routes: routes.filter((line) => line !== ''),
+    routes,
   };
+}
+
+/** What routes leave by, when that is not the host's own card. */
+async function describeTunnel(host: Host, routes: readonly string[]): Promise<HostReport['tunnel']> {
+  const ifname = /\bdev (\S+)/.exec(routes[0] ?? '')?.[1];
+  if (ifname === undefined || ifname === host.uplink.ifname) return null;
+  const [link] = await host.ipJson<{ addr_info: { local: string }[] }[]>(`-4 address show dev ${ifname}`);
+  return { ifname, address: link?.addr_info[0]?.local ?? '' };
 }

@@ -1,4 +1,4 @@
-import { Lab } from '../lab';
+import { type Lab } from '../lab';
 import { demoHelp, parseDemoOptions, UsageError, type DemoOptions } from './options';
 import { makeInk, wantsColour } from './picture/ink';
 import { printReport } from './print-report';
@@ -32,7 +32,7 @@ async function demonstrate(options: DemoOptions): Promise<number> {
   print([`${ink.bold('Tartan')}: ${options.hosts} hosts, backend ${options.backend}`, '']);
   try {
     const { report } = await runDemo(options, new Progress(out, ink), (made) => (lab = made));
-    print(printReport(report, ink));
+    print(printReport(report, ink, terminalColumns(out)));
     if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     if (options.keep && lab) {
       print(['', ...shellHints(lab), '']);
@@ -47,6 +47,11 @@ async function demonstrate(options: DemoOptions): Promise<number> {
   } finally {
     await lab?.destroy();
   }
+}
+
+/** Pipes get what fits nearly everywhere. */
+function terminalColumns(out: NodeJS.WriteStream): number {
+  return out.isTTY ? out.columns : 80;
 }
 
 function leaveOnSignals(): void {

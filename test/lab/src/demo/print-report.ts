@@ -2,12 +2,14 @@ import type { DemoReport, PingCell } from './report';
 import type { Ink } from './picture/ink';
 import { drawTable } from './picture/table';
 import { drawTopology } from './picture/topology-text';
-import { gigabits } from './run-demo';
+import { gigabits } from './picture/units';
 
-/** The result for people, line by line. */
-export function printReport(report: DemoReport, ink: Ink): string[] {
+const INDENT = 2;
+
+/** The result for people, on a terminal `columns` wide, line by line. */
+export function printReport(report: DemoReport, ink: Ink, columns: number): string[] {
   return [
-    ...section('Topology', ink, drawTopology(report, ink)),
+    ...section('Topology', ink, drawTopology(report, ink, columns - INDENT)),
     ...section(
       `Who leased what, as ${report.datastore.kind === 'etcd' ? 'etcd' : 'the directory'} holds it`,
       ink,
@@ -21,7 +23,7 @@ export function printReport(report: DemoReport, ink: Ink): string[] {
 }
 
 function section(title: string, ink: Ink, lines: readonly string[]): string[] {
-  return ['', ink.bold(title), '', ...lines.map((line) => `  ${line}`)];
+  return ['', ink.bold(title), '', ...lines.map((line) => (line === '' ? '' : ' '.repeat(INDENT) + line))];
 }
 
 function leases(report: DemoReport, ink: Ink): string[] {
@@ -70,7 +72,7 @@ function figures({ throughput, crash, skipped }: DemoReport, ink: Ink): string[]
     const { from, to, bitsPerSecond, retransmits } = throughput;
     lines.push(
       `iperf3, one TCP stream from the pod on ${from} to the pod on ${to}: ${ink.bold(gigabits(bitsPerSecond))}${
-        retransmits === null ? '' : `, ${retransmits} retransmits`
+        retransmits === null ? '' : `, retransmits: ${retransmits}`
       }`,
     );
   }

@@ -1,8 +1,8 @@
 import { makeInk, padRight, type Ink } from './picture/ink';
 import type { StepReport } from './report';
 
-const LABEL_WIDTH = 62;
-const FRAMES = [...'⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'];
+const LABEL_WIDTH = 72;
+const FRAMES = '⠋ ⠙ ⠹ ⠸ ⠼ ⠴ ⠦ ⠧ ⠇ ⠏'.split(' ');
 const FRAME_MS = 80;
 const CLEAR_LINE = '\r\u001b[2K';
 

@@ -39,6 +39,8 @@ export interface HostReport {
   /** Address of the bridge cni0. */
   readonly gateway: string;
   readonly mtuBytes: number;
+  /** The device that encapsulates, when the backend has one. */
+  readonly tunnel: { readonly ifname: string; readonly address: string } | null;
   readonly pod: { readonly name: string; readonly address: string };
   /** As `ip route show proto 158` prints them. */
   readonly routes: readonly string[];

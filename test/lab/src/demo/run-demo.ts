@@ -7,6 +7,7 @@ import { addPods, describeHosts, makeHosts, NETWORK, startDaemons, UNDERLAY, wri
 import { chooseDatastore, isInstalled, openDatastore, type DemoDatastore } from './datastore';
 import type { DemoOptions } from './options';
 import { drawTopologySvg } from './picture/topology-svg';
+import { gigabits } from './picture/units';
 import type { Progress } from './progress';
 import type { CrashReport, DemoReport, PingCell, ThroughputReport } from './report';
 
@@ -122,10 +123,6 @@ export function findProblems(facts: Pick<DemoReport, 'pings' | 'throughput' | 'c
 
 function answered(cells: readonly PingCell[]): number {
   return cells.filter(({ sent, received }) => sent === received).length;
-}
-
-export function gigabits(bitsPerSecond: number): string {
-  return `${(bitsPerSecond / 1e9).toFixed(bitsPerSecond < 1e9 ? 2 : 1)} Gbit/s`;
 }
 
 function describeThroughput({ from, to, bitsPerSecond }: ThroughputReport): string {

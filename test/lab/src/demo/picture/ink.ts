@@ -34,7 +34,7 @@ const SGR = /\u001b\[[\d;]*m/g;
 
 /** Columns that a text takes on the terminal; only characters of width one are used. */
 export function widthOf(text: string): number {
-  return [...text.replace(SGR, '')].length;
+  return Array.from(text.replace(SGR, '')).length;
 }
 
 export function padRight(text: string, width: number): string {
