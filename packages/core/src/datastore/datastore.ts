@@ -2,7 +2,7 @@ import type { LeaseAttrs, LeaseSubnets } from '../lease/lease';
 
 /** A lease as the datastore holds it. Immutable. */
 export interface LeaseRecord extends LeaseSubnets {
-  /** leaseKey() of the subnets; unique in the datastore. */
+  /** leaseKey() of the subnets, or the name found where somebody spelt it in another way; unique in the datastore. */
   readonly key: string;
   readonly attrs: LeaseAttrs;
   /** Revision at which the key came to be: of two overlapping leases the older one has precedence. */

@@ -26,6 +26,9 @@ import { createFile, hasCode, replaceFile, syncDirectory } from './exclusive-fil
 import type { FileView } from './file-view';
 import type { LeaseDirectory } from './lease-directory';
 
+/** Part of a call's time that may be spent waiting for the lock. */
+const LOCK_SHARE = 0.8;
+
 export interface DirectoryDatastoreOptions {
   readonly directory: LeaseDirectory;
   readonly lock: DirectoryLock;
@@ -151,7 +154,8 @@ export class DirectoryDatastore implements Datastore {
     task: (lock: HeldLock) => Promise<Result>,
   ): Promise<Result> {
     const { view, lock, clock, timeoutMs } = this.options;
-    const endsAt = clock.monotonic() + timeoutMs;
+    // Earlier than the limit of the whole call, so that the error can say who holds the lock.
+    const endsAt = clock.monotonic() + timeoutMs * LOCK_SHARE;
     const mayWait = (): boolean => !signal.aborted && clock.monotonic() < endsAt;
     return view.exclusively(operation, signal, async () => {
       await view.refresh();

@@ -8,7 +8,7 @@ type Stream = ScriptedStream<IWatchRequest, IWatchResponse>;
 
 const ID = '0';
 
-function response(more: Partial<IWatchResponse> & { header?: { revision: string } }): IWatchResponse {
+function response(more: Partial<Omit<IWatchResponse, 'header'>> & { header?: { revision: string } }): IWatchResponse {
   const header = { cluster_id: '7', member_id: '1', raft_term: '2', revision: '0', ...more.header };
   const base = { watch_id: ID, created: false, canceled: false, compact_revision: '0', cancel_reason: '' };
   return { ...base, fragment: false, events: [], ...more, header };

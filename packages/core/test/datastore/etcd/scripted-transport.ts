@@ -24,15 +24,11 @@ export class ScriptedTransport {
     return this;
   }
 
-  call<Response>(_operation: string, request: GrpcRequest): Promise<Answer<Response>> {
+  async call<Response>(_operation: string, request: GrpcRequest): Promise<Answer<Response>> {
     this.requests.push(request);
     const next = this.script.shift();
-    if (!next) return Promise.reject(new Error(`no answer for ${request.method}`));
-    try {
-      return Promise.resolve({ response: next.step(request) as Response, attempts: next.attempts });
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    if (!next) throw new Error(`no answer for ${request.method}`);
+    return { response: next.step(request) as Response, attempts: next.attempts };
   }
 
   get methods(): string[] {
