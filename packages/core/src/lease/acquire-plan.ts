@@ -160,7 +160,8 @@ function isPrevious({ subnet, ipv6Subnet }: LeaseRecord, previous: Partial<Lease
 
 /** Refuses when another node publishes our address, unless ours was there first. */
 function refuseDuplicate(situation: AcquireSituation, own: readonly LeaseRecord[]): AcquirePlan | null {
-  const { listing, attrs, identity } = situation;
+  const { listing, attrs, identity, allocation } = situation;
+  if (!allocation) return null;
   const duplicate = duplicateOf(listing.records, attrs, identity);
   if (!duplicate) return null;
   const published = own.filter((record) => sharesPublicAddress(record.attrs, attrs));
@@ -188,7 +189,10 @@ function notesOn(
   });
 }
 
-function isOurs({ attrs, identity, sameAddressOnly }: AcquireSituation, record: LeaseRecord): boolean {
+/** Where an administrator assigns subnets, the name that was entered says whose it is. */
+function isOurs(situation: AcquireSituation, record: LeaseRecord): boolean {
+  const { attrs, identity, sameAddressOnly, allocation } = situation;
+  if (!allocation && record.attrs.owner) return record.attrs.owner.node === identity.node;
   if (sameAddressOnly && !sharesPublicAddress(record.attrs, attrs)) return false;
   return judgeOwner(record.attrs, attrs, identity).kind === 'ours';
 }

@@ -81,15 +81,17 @@ class DatastoreLeaseManager implements LeaseManager {
       failing: 'cannot publish changed attributes, trying on',
       recovered: 'changed attributes are published',
     });
+    let refused = false;
     for (;;) {
       try {
+        if (refused) await this.own.refresh(signal);
         const lease = toLease(await this.own.update(attrs, signal));
         outage.succeeded();
         return lease;
       } catch (error) {
+        refused = isTartanError(error, 'DATASTORE_CONFLICT', 'DATASTORE_LEASE_GONE');
         if (isTartanError(error, 'DATASTORE_UNAVAILABLE')) outage.failed(error);
-        else if (!isTartanError(error, 'DATASTORE_CONFLICT', 'DATASTORE_LEASE_GONE')) throw error;
-        else await this.lookAgain(signal);
+        else if (!refused) throw error;
       }
       await clock.sleep(backOff.next(), signal);
     }
@@ -131,15 +133,5 @@ class DatastoreLeaseManager implements LeaseManager {
     const { request, own } = this;
     if (!request || !own.attrs || !own.last) throw new TartanError('LEASE_NOT_HELD', {});
     return new Acquisition(own, { ...request, attrs: own.attrs }, own.last, true);
-  }
-
-  /** A write was refused: find out whether the key is still ours, so that the next try compares with the right revision. */
-  private async lookAgain(signal: AbortSignal): Promise<void> {
-    try {
-      const step = await this.own.reclaim(() => undefined, signal);
-      if (step.action === 'taken') this.own.markLost();
-    } catch (error) {
-      if (signal.aborted || !isTartanError(error, 'DATASTORE_UNAVAILABLE', 'DATASTORE_CONFLICT')) throw error;
-    }
   }
 }

@@ -175,7 +175,7 @@ export class LeaseKeeper {
   }
 
   private async reclaim(signal: AbortSignal): Promise<void> {
-    const { own, logger, clock, random } = this.options;
+    const { own, logger, clock } = this.options;
     const step = await own.reclaim((next) => this.announce(next), signal);
     const lease = own.last && describePlace(own.last);
     switch (step.action) {
@@ -197,17 +197,26 @@ export class LeaseKeeper {
         this.retryLater();
         return;
       case 'taken':
-        this.suspect = false;
-        this.waitsForPlace = true;
-        this.notBefore = clock.monotonic() + TAKEN_RETRY_MS * (0.9 + 0.2 * random());
+        this.lookAgainLater();
         await this.replace(step.by, signal);
+        return;
+      case 'unassigned':
+        this.lookAgainLater();
+        if (this.options.onLeaseLoss === 'reacquire') await this.takeAnother(signal);
     }
+  }
+
+  private lookAgainLater(): void {
+    const { clock, random } = this.options;
+    this.suspect = false;
+    this.waitsForPlace = true;
+    this.notBefore = clock.monotonic() + TAKEN_RETRY_MS * (0.9 + 0.2 * random());
   }
 
   /** Says what is lost before anything is done about it. */
   private announce(step: ReclaimStep): void {
     const { own } = this.options;
-    if (step.action === 'create' || step.action === 'move') {
+    if (step.action === 'create' || step.action === 'move' || step.action === 'unassigned') {
       const { held, renewedAt } = own;
       if (held) this.lose({ reason: this.schedule.hasExpired(renewedAt, held) ? 'expired' : 'deleted' });
     } else if (step.action === 'taken') {
@@ -230,7 +239,7 @@ export class LeaseKeeper {
   }
 
   private async replace(by: LeaseRecord, signal: AbortSignal): Promise<void> {
-    const { onLeaseLoss, another } = this.options;
+    const { onLeaseLoss } = this.options;
     if (onLeaseLoss === 'exit') {
       throw new TartanError('LEASE_TAKEN', {
         subnet: describePlace(by),
@@ -238,8 +247,11 @@ export class LeaseKeeper {
         publicIP: describeAddress(by.attrs),
       });
     }
-    if (onLeaseLoss !== 'reacquire') return;
-    await another().run(signal);
+    if (onLeaseLoss === 'reacquire') await this.takeAnother(signal);
+  }
+
+  private async takeAnother(signal: AbortSignal): Promise<void> {
+    await this.options.another().run(signal);
     this.reclaimed();
   }
 

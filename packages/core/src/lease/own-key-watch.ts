@@ -17,10 +17,11 @@ export function isHeldInDoubt(own: OwnLease, held: LeaseRecord, mirror: LeaseMir
   return false;
 }
 
-/** True when nobody else holds addresses of the subnets that were ours. */
+/** True when nobody else holds addresses of the subnets that were ours, and we may take them or were given them again. */
 export function isLastPlaceFree(own: OwnLease, mirror: LeaseMirror): boolean {
   const { last } = own;
   if (!last || !mirror.synced) return false;
+  if (!own.options.datastore.capabilities.allocation && !mirror.records.has(last.key)) return false;
   for (const record of mirror.records.values()) {
     if (overlap(record, last) && !own.isOwnWriting(record.attrs)) return false;
   }

@@ -97,6 +97,16 @@ export class OwnLease {
     this.last = this.held;
   }
 
+  /** After a write was refused: learns the revision of our key. Throws LEASE_NOT_HELD when the key is not ours any more. */
+  refresh(signal: AbortSignal): Promise<void> {
+    return this.exclusively(async () => {
+      const { records } = await this.options.datastore.list(signal);
+      const record = records.find(({ key }) => key === this.held?.key);
+      if (!record || !this.isOwnWriting(record.attrs)) throw new TartanError('LEASE_NOT_HELD', {});
+      this.note({ ...record, expiresAt: this.held?.expiresAt ?? null });
+    });
+  }
+
   /** What was written, renewed, or found to be as it was just written. */
   hold(record: LeaseRecord): LeaseRecord {
     this.renewedAt = this.options.clock.monotonic();
@@ -116,7 +126,9 @@ export class OwnLease {
       const { last, attrs } = this;
       const { datastore, identity } = this.options;
       if (!last || !attrs) throw new TartanError('LEASE_NOT_HELD', {});
-      const step = planReclaim({ listing: await datastore.list(signal), last, attrs, identity });
+      const listing = await datastore.list(signal);
+      const { allocation } = datastore.capabilities;
+      const step = planReclaim({ listing, last, attrs, identity, allocation });
       before(step);
       await this.carryOut(step, signal);
       return step;
@@ -166,6 +178,7 @@ export class OwnLease {
         if (step.ours) await datastore.delete(step.ours, signal);
         return;
       case 'wait':
+      case 'unassigned':
         return;
     }
   }

@@ -7,6 +7,7 @@
  *   ------------------------------|-------------------------------|---------------------------------------------
  *   none (flanneld wrote it)      | ours                          | foreign
  *   same node, same machine       | ours                          | ours: the address changed
+ *   same node, one id not known   | ours                          | foreign
  *   same node, other machine      | ours: reinstalled             | foreign: two hosts of one name
  *   other node                    | duplicate: refused, both named | foreign
  *
@@ -37,6 +38,7 @@ export function judgeOwner(attrs: LeaseAttrs, own: LeaseAttrs, identity: OwnerId
   const generic = GENERIC_NAMES.has(identity.node.toLowerCase());
   if (sameMachine) return sameAddress || !generic ? OURS : FOREIGN;
   if (!sameAddress) return FOREIGN;
+  if (owner.machine === undefined || identity.machine === undefined) return OURS;
   return generic ? { kind: 'duplicate', owner } : { kind: 'ours', reinstalled: true };
 }
 

@@ -15,7 +15,6 @@ import type { OwnLease } from './own-lease';
 import { describeOwner, describePlace } from './ownership';
 import { PeerRetention, type RetentionOptions, type ViewCause } from './peer-retention';
 import { byAge, resolveOverlaps, type Overlap } from './peer-view';
-import { overlap } from './allocate';
 
 export interface PeerPublisherOptions extends RetentionOptions {
   readonly own: OwnLease;
@@ -32,7 +31,7 @@ export class PeerPublisher {
   private timer: Timer | null = null;
   /** What happened since the last look, null when nothing did. */
   private cause: ViewCause | null = null;
-  private published: string | null = null;
+  private published: readonly LeaseRecord[] | null = null;
   private reported = new Map<string, Overlap>();
 
   constructor(
@@ -78,12 +77,12 @@ export class PeerPublisher {
     this.timer = null;
     const peers = [...mirror.records.values()].filter((record) => !this.isOwn(record)).sort(byAge);
     const kept = this.retain(peers, cause);
-    const view = resolveOverlaps(peers, own.last);
-    const absent = kept.filter((record) => !peers.some((peer) => overlap(peer, record)));
-    this.report(view.overlaps);
-    metrics.peers.set(view.peers.length + absent.length);
-    metrics.unconfirmedPeers.set(absent.length);
-    this.hand([...view.peers, ...absent]);
+    const view = resolveOverlaps([...peers, ...kept], own.last);
+    const absent = new Set(kept);
+    this.report(view.overlaps.filter(({ record }) => !absent.has(record)));
+    metrics.peers.set(view.peers.length);
+    metrics.unconfirmedPeers.set(kept.length);
+    this.hand(view.peers);
   }
 
   private isOwn({ key, attrs }: LeaseRecord): boolean {
@@ -125,15 +124,21 @@ export class PeerPublisher {
   /** Calls back if the set differs from the last one. */
   private hand(records: readonly LeaseRecord[]): void {
     const { mirror, logger } = this.options;
-    const content = records.map(({ key, modRevision }) => `${key} ${modRevision}`).join();
-    if (content === this.published) return;
-    this.published = content;
+    if (this.published && isSame(this.published, records)) return;
+    this.published = records;
     try {
-      this.onSnapshot({ revision: String(mirror.revision), leases: records.map((record) => toLease(record)) });
+      this.onSnapshot({ revision: String(mirror.revision), leases: records.map(toLease) });
     } catch (error) {
       logger.error('the receiver of a lease snapshot threw', errorFields(error));
     }
   }
+}
+
+function isSame(a: readonly LeaseRecord[], b: readonly LeaseRecord[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ key, modRevision }, index) => b[index]?.key === key && b[index].modRevision === modRevision)
+  );
 }
 
 function describe({ record, holder }: Overlap): Readonly<Record<string, unknown>> {

@@ -49,11 +49,13 @@ export class PeerRetention {
 
   /** `peers` is all that the datastore shows now; `now` is monotonic. */
   merge(peers: ReadonlyMap<string, LeaseRecord>, cause: ViewCause, now: number): Retention {
-    const live = new NodeIndex(peers.values());
+    const vanished = [...this.last.values()].filter(({ key }) => !peers.has(key));
+    // With nothing missing there is nothing to look up: the usual case, and an index of all peers costs more than all the rest.
+    const live = new NodeIndex(vanished.length > 0 || this.doubts.size > 0 ? peers.values() : []);
     this.forgetReturned(live);
     if (cause === 'rebuilt') this.postpone(now);
     const confirmed = cause === 'listing' ? this.confirm(now) : [];
-    const doubted = this.doubtMissing(live, cause, now);
+    const doubted = this.doubtMissing(vanished, live, cause, now);
     this.last = peers;
     const kept = [...this.doubts.values()].map(({ record }) => record);
     const decideAt = kept.length > 0 ? Math.min(...[...this.doubts.values()].map(({ until }) => until)) : null;
@@ -75,8 +77,8 @@ export class PeerRetention {
     return gone;
   }
 
-  private doubtMissing(live: NodeIndex, cause: ViewCause, now: number): string[] {
-    const missing = [...this.last.values()].filter((record) => !live.has(record));
+  private doubtMissing(vanished: readonly LeaseRecord[], live: NodeIndex, cause: ViewCause, now: number): string[] {
+    const missing = vanished.filter((record) => !live.has(record));
     if (!this.isSuspicious(missing.length, cause)) return [];
     const { confirmMs, rebuildGraceMs } = this.options;
     const until = now + (cause === 'rebuilt' ? rebuildGraceMs : confirmMs);

@@ -43,19 +43,23 @@ export function byAge(a: LeaseRecord, b: LeaseRecord): number {
 /** Those that overlap any other: one sweep over each family, sorted by address. */
 function findInvolved(records: readonly LeaseRecord[]): Set<LeaseRecord> {
   const involved = new Set<LeaseRecord>();
-  sweep(records, ({ subnet }) => subnet && [BigInt(subnet.address.value), BigInt(subnet.size)], involved);
-  sweep(records, ({ ipv6Subnet }) => ipv6Subnet && [ipv6Subnet.address.value, ipv6Subnet.size], involved);
+  sweep(records, ({ subnet }) => subnet && [subnet.address.value, subnet.address.value + subnet.size], involved);
+  sweep(
+    records,
+    ({ ipv6Subnet }) => ipv6Subnet && [ipv6Subnet.address.value, ipv6Subnet.address.value + ipv6Subnet.size],
+    involved,
+  );
   return involved;
 }
 
 function sweep(
   records: readonly LeaseRecord[],
-  extent: (subnets: LeaseSubnets) => readonly [start: bigint, size: bigint] | null,
+  extent: (subnets: LeaseSubnets) => readonly [start: number | bigint, end: number | bigint] | null,
   involved: Set<LeaseRecord>,
 ): void {
   const spans = records.flatMap((record) => {
     const found = extent(record);
-    return found ? [{ record, start: found[0], end: found[0] + found[1] }] : [];
+    return found ? [{ record, start: found[0], end: found[1] }] : [];
   });
   spans.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
   let widest: (typeof spans)[number] | null = null;

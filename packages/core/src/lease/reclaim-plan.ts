@@ -19,6 +19,8 @@ export interface ReclaimSituation {
   /** Attributes to publish, unsigned. */
   readonly attrs: LeaseAttrs;
   readonly identity: OwnerIdentity;
+  /** False where an administrator assigns subnets. */
+  readonly allocation: boolean;
 }
 
 export type ReclaimStep =
@@ -33,6 +35,8 @@ export type ReclaimStep =
   | { readonly action: 'move'; readonly record: LeaseRecord; readonly to: LeaseSubnets; readonly attrs: LeaseAttrs }
   /** The key holds what nobody can read, and the datastore does not tell its revision. */
   | { readonly action: 'wait'; readonly reason: string }
+  /** The administrator has taken the subnet from this node. */
+  | { readonly action: 'unassigned' }
   /** `ours` is our own younger lease on an overlapping place, to be given up. */
   | { readonly action: 'taken'; readonly by: LeaseRecord; readonly ours: LeaseRecord | null };
 
@@ -43,7 +47,10 @@ export function planReclaim(situation: ReclaimSituation): ReclaimStep {
 }
 
 /** True when nobody but this very node writes such attributes. */
-export function isOwnWriting(situation: Omit<ReclaimSituation, 'listing'>, attrs: LeaseAttrs): boolean {
+export function isOwnWriting(
+  situation: Pick<ReclaimSituation, 'last' | 'attrs' | 'identity'>,
+  attrs: LeaseAttrs,
+): boolean {
   const judged = judgeOwner(attrs, situation.attrs, situation.identity);
   if (judged.kind !== 'ours' || judged.reinstalled) return false;
   const address = describeAddress(attrs);
@@ -70,6 +77,7 @@ function planAbsent(situation: ReclaimSituation): ReclaimStep {
     return { action: 'repair', record: { ...last, modRevision: broken.modRevision }, attrs };
   }
   if (broken) return { action: 'wait', reason: broken.reason };
+  if (!situation.allocation) return { action: 'unassigned' };
   const elsewhere = listing.records.find((record) => overlap(record, last));
   if (elsewhere) return { action: 'move', record: elsewhere, to: last, attrs };
   return { action: 'create', to: last, attrs };

@@ -314,6 +314,21 @@ describe('maintain', () => {
       expect(world.store.get(keyOf(node.place!))?.attrs.backendType).toBe('vxlan');
     });
 
+    it('does not put a vanished key back by itself: a place is taken in one way only', async () => {
+      // Found by the model: a key created beside the keeper stood, for a moment, against a lease that was there first.
+      const node = world.node('a');
+      await node.acquire();
+      world.store.remove(keyOf(node.place!));
+      const changed = attrs('192.0.2.1', { backendType: 'vxlan' });
+      await expect(world.drive(node.manager.updateAttrs(changed, node.signal))).rejects.toMatchObject({
+        code: 'LEASE_NOT_HELD',
+      });
+      expect(world.store.keys()).toEqual([]);
+      node.maintain();
+      await world.until(() => node.heard.some((what) => what.startsWith('reacquired')));
+      expect(world.store.get(keyOf(node.place!))?.attrs.backendType).toBe('vxlan');
+    });
+
     it('waits out an outage', async () => {
       const node = await world.node('a').start();
       node.client.partition();
