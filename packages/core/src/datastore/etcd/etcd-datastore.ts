@@ -62,6 +62,9 @@ class EtcdDatastore implements Datastore {
     const endpoints = parseEtcdEndpoints(options.endpoints, tls);
     const fields = { endpoints: endpoints.map(({ target }) => target) };
     const secure = endpoints.some((endpoint) => endpoint.secure);
+    if (!secure && Object.values(tls).some((file) => file !== undefined && file !== '')) {
+      logger.warn('certificate files are not used, the etcd endpoints are http', fields);
+    }
     this.keys = new EtcdKeys(prefix);
     this.reachability = new Reachability({ datastore: this.name, clock, logger, fields });
     this.transport = new EtcdTransport({

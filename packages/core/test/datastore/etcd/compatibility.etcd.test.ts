@@ -142,6 +142,18 @@ describe('etcd as flannel uses it', () => {
     expect(await cluster.leases()).toEqual([]);
   });
 
+  it('lists without asking for the time to live of each key', async () => {
+    for (const host of [1, 2, 3]) await datastore.create(place(`10.5.${host}.0/24`), attrsOf(host), TTL, forever);
+    const count = async (method: string): Promise<number> => {
+      const metrics = await (await fetch(`${cluster.member.endpoint}/metrics`)).text();
+      const line = new RegExp(`^grpc_server_handled_total\\{grpc_code="OK",grpc_method="${method}".*\\} (\\d+)$`, 'm');
+      return Number(line.exec(metrics)?.[1]);
+    };
+    const before = [await count('Range'), await count('LeaseTimeToLive')];
+    await datastore.list(forever);
+    expect([await count('Range'), await count('LeaseTimeToLive')]).toEqual([(before[0] as number) + 1, before[1]]);
+  });
+
   it('lists 5,000 leases in one read', async () => {
     const value = FLANNEL_VALUE.replace('50.1"', '50.2"');
     for (let from = 0; from < 5_000; from += 100) {

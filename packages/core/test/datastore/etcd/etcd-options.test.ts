@@ -1,3 +1,4 @@
+import { MemoryLogger } from '@tartan/core/testing';
 import { createEtcdDatastore, parseEtcdEndpoints, type EtcdDatastoreOptions } from '@tartan/core/datastore/etcd';
 
 const shown = (endpoints: string[], tls = {}): string[] =>
@@ -48,5 +49,14 @@ describe('etcd options', () => {
     ['because a password is given', { endpoints, password: 'secret' }],
   ])('that make no sense together are refused: %s', (part, options) => {
     expect(() => createEtcdDatastore(options)).toThrow(part);
+  });
+
+  it('that have no effect are pointed out', () => {
+    const logger = new MemoryLogger();
+    createEtcdDatastore({ endpoints, tls: { caFile: '/ca.pem' }, logger });
+    createEtcdDatastore({ endpoints: ['https://127.0.0.1:2379'], tls: { caFile: '/ca.pem' }, logger });
+    expect(logger.lines.map(({ message }) => message)).toEqual([
+      'certificate files are not used, the etcd endpoints are http',
+    ]);
   });
 });
