@@ -40,11 +40,16 @@ export function drawCard(report: DemoReport, host: HostReport, index: number, la
     rect(x, y, width, layout.cardHeight, { rx: r, fill: '#ffffff', stroke: INK.line }),
     path(band, { fill: colour(index) }),
     text(x + 20, y + 27, host.name, { size: 18, weight: 700, fill: '#ffffff' }),
-    ...(killed
-      ? [text(x + width - 20, y + 26, '⚡ killed, restarted', { size: 13, fill: '#ffffff', anchor: 'end' })]
-      : []),
+    ...(killed ? killedMark(x + width - 20, y + 26) : []),
     ...rows,
   ];
+}
+
+function killedMark(right: number, baseLine: number): string[] {
+  const bolt = path(`M${short(right - 116)},${short(baseLine - 13)} l-6,9 h4 l-2,7 l7,-10 h-4 l3,-6 z`, {
+    fill: '#ffe08a',
+  });
+  return [bolt, text(right, baseLine, 'killed, restarted', { size: 13, fill: '#ffffff', anchor: 'end' })];
 }
 
 export function drawPod(host: HostReport, index: number, { columns, podY }: Layout): string[] {

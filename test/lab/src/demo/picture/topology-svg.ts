@@ -147,7 +147,7 @@ function figures({ pings, throughput, crash }: DemoReport): Figure[] {
     const { from, to, bitsPerSecond } = throughput;
     list.push({
       figure: gigabits(bitsPerSecond),
-      caption: `iperf3, one TCP stream, ${from} to ${to}`,
+      caption: `iperf3, TCP, pod on ${from} to ${to}`,
       good: bitsPerSecond > 0,
     });
   }
