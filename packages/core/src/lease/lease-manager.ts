@@ -55,7 +55,8 @@ export interface LeaseManager {
   /**
    * The node's lease: reused, re-created or newly allocated. Idempotent: a second call returns the same lease. Waits out an
    * unavailable datastore, and where an administrator assigns subnets, the assignment; rejects when the signal aborts, with
-   * LEASE_OUT_OF_SUBNETS, LEASE_DUPLICATE_PUBLIC_IP, or DATASTORE_DENIED.
+   * LEASE_OUT_OF_SUBNETS, LEASE_DUPLICATE_PUBLIC_IP, DATASTORE_DENIED, or DATASTORE_READ_ONLY where what an administrator
+   * entered for this node differs from what it would publish.
    */
   acquire(request: LeaseRequest, signal: AbortSignal): Promise<Lease>;
   /**

@@ -13,6 +13,7 @@ import { TartanError } from '../errors';
 import { leaseKey, type LeaseAttrs, type LeaseSubnets } from '../lease/lease';
 import { systemClock, type Clock, type Timer } from '../runtime';
 import type { ConfigRecord, LeaseEvent, LeaseListing, LeaseRecord } from '../datastore';
+import { MemoryLeases } from './memory-leases';
 import { MemoryDatastore, type MemoryClientOptions } from './memory-datastore';
 
 /** setTimeout() overflows above this. */
@@ -57,10 +58,8 @@ export class MemoryStore {
   config: ConfigRecord | null = null;
   private generation = 1;
   private compacted = 0n;
-  private readonly entries = new Map<string, Entry>();
-  /** Lease id to the monotonic time at which it ends. */
-  private readonly leases = new Map<number, number>();
-  private nextLeaseId = 1;
+  private entries = new Map<string, Entry>();
+  private readonly leases: MemoryLeases;
   private changes: MemoryChange[] = [];
   private readonly watchers = new Set<MemoryWatcher>();
   private readonly configWatchers = new Set<() => void>();
@@ -68,6 +67,7 @@ export class MemoryStore {
 
   constructor(options: MemoryStoreOptions = {}) {
     this.clock = options.clock ?? systemClock;
+    this.leases = new MemoryLeases(this.clock);
   }
 
   /** Another client of this state. */
@@ -97,13 +97,13 @@ export class MemoryStore {
     this.expire();
     const taken = this.keysAtPlace(subnets)[0];
     if (taken !== undefined) throw conflict(taken);
-    return this.hold(subnets, attrs, this.grant(ttlSeconds));
+    return this.hold(subnets, attrs, this.leases.grant(ttlSeconds));
   }
 
   update(record: LeaseRecord, attrs: LeaseAttrs, ttlSeconds: number): LeaseRecord {
     const entry = this.expected(record);
-    this.revoke(entry.leaseId);
-    const leaseId = this.grant(record.reservation ? null : ttlSeconds);
+    this.leases.revoke(entry.leaseId);
+    const leaseId = this.leases.grant(record.reservation ? null : ttlSeconds);
     return this.hold(record, attrs, leaseId);
   }
 
@@ -112,24 +112,24 @@ export class MemoryStore {
     const taken = this.keysAtPlace(subnets).find((key) => key !== record.key);
     if (taken !== undefined) throw conflict(taken);
     if (leaseKey(subnets) === record.key) return this.update(record, attrs, ttlSeconds);
-    this.revoke(entry.leaseId);
+    this.leases.revoke(entry.leaseId);
     this.entries.delete(record.key);
     const gone: LeaseEvent = { type: 'delete', key: record.key, modRevision: this.revision + 1n };
-    const leaseId = this.grant(record.reservation ? null : ttlSeconds);
+    const leaseId = this.leases.grant(record.reservation ? null : ttlSeconds);
     return this.hold(subnets, attrs, leaseId, [gone]);
   }
 
   renew(record: LeaseRecord, ttlSeconds: number): LeaseRecord {
     this.expire();
     const leaseId = record.handle as number | null;
-    if (leaseId !== null && !this.leases.has(leaseId)) {
+    if (leaseId !== null && !this.leases.isLive(leaseId)) {
       throw new TartanError('DATASTORE_LEASE_GONE', { datastore: 'memory', key: record.key });
     }
     const entry = this.expected(record);
     if (entry.leaseId === null) return this.record(record.key, entry);
-    this.leases.set(entry.leaseId, this.clock.monotonic() + ttlSeconds * 1000);
+    this.leases.extend(entry.leaseId, ttlSeconds);
     this.armExpiry();
-    return { ...this.record(record.key, entry), expiresAt: this.clock.now() + ttlSeconds * 1000 };
+    return this.record(record.key, entry, this.leases.expiresAt(entry.leaseId));
   }
 
   delete(record: LeaseRecord): void {
@@ -137,7 +137,7 @@ export class MemoryStore {
     if (!this.entries.has(record.key)) return;
     const entry = this.expected(record);
     this.erase(record.key);
-    this.revoke(entry.leaseId);
+    this.leases.revoke(entry.leaseId);
   }
 
   /** Changes after `revision` that are still kept. Throws DATASTORE_COMPACTED. */
@@ -179,7 +179,7 @@ export class MemoryStore {
   /** Writes a lease without any compare, as flanneld's renewal does. */
   put(subnets: LeaseSubnets, attrs: LeaseAttrs, ttlSeconds: number | null = 86_400): LeaseRecord {
     this.expire();
-    return this.hold(subnets, attrs, this.grant(ttlSeconds));
+    return this.hold(subnets, attrs, this.leases.grant(ttlSeconds));
   }
 
   /** Writes what does not parse, under any key; over a lease it takes the lease's place. */
@@ -224,7 +224,7 @@ export class MemoryStore {
     this.compacted = 0n;
     this.changes = [];
     this.entries.clear();
-    this.leases.clear();
+    this.leases.restore(new Map());
     this.config = null;
     for (const watcher of [...this.watchers]) watcher.onBroken();
     this.armExpiry();
@@ -232,15 +232,15 @@ export class MemoryStore {
 
   /** The present state, for restore(). */
   backup(): MemoryBackup {
-    return { revision: this.revision, entries: new Map(this.entries), leases: new Map(this.leases) };
+    return { revision: this.revision, entries: new Map(this.entries), leases: this.leases.backup() };
   }
 
   /** An old state comes back in place, as when a data directory is copied back: same cluster id, lower revision. */
   restore({ revision, entries, leases }: MemoryBackup): void {
     this.revision = revision;
     this.changes = this.changes.filter((change) => change.revision <= revision);
-    replaceAll(this.entries, entries);
-    replaceAll(this.leases, leases);
+    this.entries = new Map(entries);
+    this.leases.restore(leases);
     for (const watcher of [...this.watchers]) watcher.onBroken();
     this.armExpiry();
   }
@@ -283,7 +283,7 @@ export class MemoryStore {
   ): LeaseRecord {
     const key = leaseKey(subnets);
     const entry = this.write(key, { subnets, attrs }, leaseId, before);
-    return this.record(key, entry, leaseId === null ? null : this.wallExpiry(leaseId));
+    return this.record(key, entry, this.leases.expiresAt(leaseId));
   }
 
   private erase(key: string): void {
@@ -313,38 +313,18 @@ export class MemoryStore {
     };
   }
 
-  private grant(ttlSeconds: number | null): number | null {
-    if (ttlSeconds === null) return null;
-    const id = this.nextLeaseId++;
-    this.leases.set(id, this.clock.monotonic() + ttlSeconds * 1000);
-    return id;
-  }
-
-  private revoke(leaseId: number | null): void {
-    if (leaseId !== null) this.leases.delete(leaseId);
-  }
-
-  private wallExpiry(leaseId: number): number {
-    return this.clock.now() + (this.leases.get(leaseId) ?? 0) - this.clock.monotonic();
-  }
-
   private expire(): void {
-    const now = this.clock.monotonic();
-    for (const [id, endsAt] of [...this.leases]) {
-      if (endsAt > now) continue;
-      this.leases.delete(id);
-      for (const [key, entry] of [...this.entries]) {
-        if (entry.leaseId === id) this.erase(key);
-      }
+    for (const id of this.leases.takeExpired()) {
+      for (const [key, { leaseId }] of [...this.entries]) if (leaseId === id) this.erase(key);
     }
   }
 
   private armExpiry(): void {
     this.expiryTimer?.cancel();
     this.expiryTimer = null;
-    if (this.watchers.size === 0 || this.leases.size === 0) return;
-    const delay = Math.min(...this.leases.values()) - this.clock.monotonic();
-    this.expiryTimer = this.clock.setTimer(Math.min(Math.max(delay, 0), LONGEST_TIMER_MS), () => {
+    const delayMs = this.watchers.size > 0 ? this.leases.nextEndMs() : null;
+    if (delayMs === null) return;
+    this.expiryTimer = this.clock.setTimer(Math.min(delayMs, LONGEST_TIMER_MS), () => {
       this.expire();
       this.armExpiry();
     });
@@ -353,9 +333,4 @@ export class MemoryStore {
 
 function conflict(key: string): TartanError {
   return new TartanError('DATASTORE_CONFLICT', { datastore: 'memory', key });
-}
-
-function replaceAll<Key, Value>(target: Map<Key, Value>, source: ReadonlyMap<Key, Value>): void {
-  target.clear();
-  for (const [key, value] of source) target.set(key, value);
 }
