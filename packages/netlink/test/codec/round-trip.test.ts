@@ -68,7 +68,7 @@ const routeSpec: fc.Arbitrary<RouteSpec> = prefix.chain((dst) =>
       metric: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
       gateway: fc.option(address, { nil: undefined }),
       oif: fc.option(ifindex, { nil: undefined }),
-      prefSrc: fc.option<IpAddress>(dst.family === 4 ? ipv4 : ipv6, { nil: undefined }),
+      prefSrc: fc.option(dst.family === 4 ? ipv4 : (ipv6 as fc.Arbitrary<IpAddress>), { nil: undefined }),
       onlink: fc.boolean(),
       mtuBytes: fc.option(fc.integer({ min: 68, max: 65535 }), { nil: undefined }),
     })

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
 
@@ -14,6 +15,9 @@ export interface TestNamespace {
 export async function createNamespace(): Promise<TestNamespace> {
   // `cat` ends with its standard input, so that even a killed test run leaves no process behind.
   const holder = spawn('unshare', ['--net', '--mount', 'cat'], { stdio: ['pipe', 'ignore', 'inherit'] });
+  // A test that failed before close() must not keep the runner waiting.
+  holder.unref();
+  (holder.stdin as Socket | null)?.unref();
   const pid = await entered(holder);
   return {
     pid,

@@ -9,12 +9,15 @@ export function inOwnNamespace(): boolean {
   return process.env[MARK] === '1';
 }
 
-/** Declares one test that runs all tests of `file` in a network namespace which nothing else uses. */
-export function itPassesInOwnNamespace(file: string): void {
+/**
+ * Declares one test that runs all tests of `file` in a network namespace which nothing else uses; `wrapper` is a program that
+ * starts the rest of its arguments, inside.
+ */
+export function itPassesInOwnNamespace(file: string, wrapper: readonly string[] = []): void {
   it('passes in a namespace of its own', () => {
     const jest = join(dirname(require.resolve('jest/package.json')), 'bin', 'jest.js');
-    const args = ['--net', '--mount', process.execPath, jest, '--selectProjects', 'netns', '--runTestsByPath', file];
-    const result = spawnSync('unshare', args, {
+    const command = [process.execPath, jest, '--selectProjects', 'netns', '--runTestsByPath', file];
+    const result = spawnSync('unshare', ['--net', '--mount', ...wrapper, ...command], {
       cwd: root,
       encoding: 'utf8',
       env: { ...process.env, [MARK]: '1' },
