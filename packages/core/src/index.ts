@@ -8,3 +8,4 @@ export * from './lease';
 export * from './netlink';
 export * from './reconcile';
 export * from './runtime';
+export * from './traffic';

@@ -8,6 +8,7 @@ import { kernelErrors } from './kernel-errors';
 import { leaseErrors } from './lease-errors';
 import { optionErrors } from './option-errors';
 import { runtimeErrors } from './runtime-errors';
+import { trafficErrors } from './traffic-errors';
 import type { ErrorDefinition } from './define-errors';
 
 /** Every error code of Tartan. docs/errors.md is generated from it and a test pins the list of codes. */
@@ -22,6 +23,7 @@ export const errorTable = {
   ...daemonErrors,
   ...ifaceErrors,
   ...runtimeErrors,
+  ...trafficErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errorTable;

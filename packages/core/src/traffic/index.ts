@@ -1,0 +1,10 @@
+export * from './choose-mode';
+export * from './cleanup';
+export * from './command/command-runner';
+export { createCommandRunner, type SystemCommandRunnerOptions } from './command/system-command-runner';
+export type { SysctlAccess } from './findings/inspect-sysctls';
+export type { ReadText } from './iptables/registered-tables';
+export { createTrafficManager, type TrafficManagerOptions } from './level-triggered-traffic-manager';
+export { createTrafficMetrics, noTrafficMetrics, type TrafficMetrics } from './metrics';
+export type { NftGeneration } from './nftables/nft-generation';
+export * from './traffic-manager';
