@@ -9,6 +9,8 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   /** How long the kernel may stay silent within one exchange, milliseconds. */
   readonly timeoutMs: number;
+  /** NETLINK_PROTOCOL value; `route` unless told. */
+  readonly protocol?: number;
 }
 
 /** Sees each answer to an exchange, in order; true ends the exchange, a throw fails it. */
@@ -63,7 +65,7 @@ export class Connection {
     this.throwIfClosed(operation);
     if (this.socket) return this.socket;
     try {
-      this.socket = this.options.transport.open(this.listener());
+      this.socket = this.options.transport.open(this.listener(), this.options.protocol);
       return this.socket;
     } catch (error) {
       throw kernelSocket(operation, errnoName(errnoOf(error)) as ErrnoName, error);

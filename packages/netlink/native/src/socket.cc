@@ -153,11 +153,13 @@ void OnReadable(uv_poll_t* poll, int status, int) {
 }
 
 struct Opening {
+  int protocol;
   int fd;
 };
 
 int OpenFd(void* argument) {
-  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+  Opening* opening = static_cast<Opening*>(argument);
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, opening->protocol);
   if (fd == -1) return -errno;
   sockaddr_nl own{};
   own.nl_family = AF_NETLINK;
@@ -166,7 +168,7 @@ int OpenFd(void* argument) {
     close(fd);
     return -error;
   }
-  static_cast<Opening*>(argument)->fd = fd;
+  opening->fd = fd;
   return 0;
 }
 
@@ -216,23 +218,25 @@ int Watch(Socket* socket, napi_env env) {
 }
 
 napi_value Construct(napi_env env, napi_callback_info info) {
-  napi_value argv[4], self;
-  size_t argc = 4;
+  napi_value argv[5], self;
+  size_t argc = 5;
   napi_get_cb_info(env, info, &argc, argv, &self, nullptr);
   std::string netns;
   int32_t wanted = 0;
   void* data = nullptr;
   size_t capacity = 0;
+  int32_t protocol = NETLINK_ROUTE;
   napi_valuetype callback_type = napi_undefined;
-  if (argc == 4) napi_typeof(env, argv[3], &callback_type);
+  if (argc == 4 || argc == 5) napi_typeof(env, argv[3], &callback_type);
   if (callback_type != napi_function || !GetText(env, argv[0], &netns) ||
       napi_get_value_int32(env, argv[1], &wanted) != napi_ok ||
       napi_get_typedarray_info(env, argv[2], nullptr, &capacity, &data, nullptr, nullptr) != napi_ok ||
-      capacity < kDatagramMax) {
-    napi_throw_type_error(env, nullptr, "new Socket(netns, receiveBufferBytes, buffer of 64 KiB or more, onReceive)");
+      capacity < kDatagramMax || (argc == 5 && napi_get_value_int32(env, argv[4], &protocol) != napi_ok)) {
+    napi_throw_type_error(env, nullptr,
+                          "new Socket(netns, receiveBufferBytes, buffer of 64 KiB or more, onReceive, protocol?)");
     return nullptr;
   }
-  Opening opening{-1};
+  Opening opening{protocol, -1};
   int error = RunInNetns(netns, OpenFd, &opening);
   if (error != 0) {
     ThrowErrno(env, -error, "socket");

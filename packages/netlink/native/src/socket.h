@@ -1,12 +1,14 @@
 // A netlink socket for JavaScript: class Socket.
 //
-//   new Socket(netns: string, receiveBufferBytes: number, buffer: Uint8Array, onReceive: (length: number, code: number) => void)
+//   new Socket(netns: string, receiveBufferBytes: number, buffer: Uint8Array, onReceive: (length: number, code: number) => void,
+//              protocol?: number)
 //     netns               path of the namespace to open it in, '' for the thread's own
 //     receiveBufferBytes  wanted; SO_RCVBUFFORCE first, SO_RCVBUF (capped by net.core.rmem_max) where that is not allowed
 //     buffer              where received datagrams go; may be shared by sockets of one environment, because it is used only
 //                         while onReceive runs
 //     onReceive           length > 0: so many bytes in `buffer`, whole datagrams behind each other, each at a multiple of 4;
 //                         length 0: code kOverrun or kTruncated, or a negative errno, after which the socket is of no use
+//     protocol            NETLINK_ROUTE unless told
 //   .port                 nl_pid that the kernel gave
 //   .receiveBufferBytes   what the kernel really reserves (SO_RCVBUF as it reports it)
 //   .options              bit set of the SOL_NETLINK options that the kernel took (kExtendedAck | kCapAck | kStrictCheck)

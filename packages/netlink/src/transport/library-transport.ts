@@ -1,14 +1,12 @@
 import { constants } from 'node:os';
 import type * as netlink from 'netlink';
-import { errnoOf, type NetlinkSocket, type SocketListener, type Transport } from './transport';
+import { errnoOf, NETLINK_PROTOCOL, type NetlinkSocket, type SocketListener, type Transport } from './transport';
 
 /*
  * The npm netlink library as transport, for machines where the addon is not built. It cannot set SOL_NETLINK options: errors
  * come without the kernel's text, and dumps are filtered here. On an overrun its poll sees POLLERR, which libuv reports as
  * EBADF, and the library closes the socket; so an overrun is a failure here, after which the layer above opens a new one.
  */
-
-const NETLINK_ROUTE = 0;
 
 type Library = typeof netlink;
 
@@ -19,7 +17,7 @@ export function libraryTransport(receiveBufferBytes: number): Transport | undefi
   return {
     name: 'library',
     extendedAck: false,
-    open: (listener) => new LibrarySocket(library, receiveBufferBytes, listener),
+    open: (listener, protocol) => new LibrarySocket(library, receiveBufferBytes, listener, protocol),
   };
 }
 
@@ -43,8 +41,9 @@ class LibrarySocket implements NetlinkSocket {
     library: Library,
     receiveBufferBytes: number,
     private readonly listener: SocketListener,
+    protocol: number = NETLINK_PROTOCOL.route,
   ) {
-    this.socket = new library.RawNetlinkSocket(NETLINK_ROUTE, {
+    this.socket = new library.RawNetlinkSocket(protocol, {
       recvBufferSize: receiveBufferBytes,
       // The default is enough for every batch; 0 would ask the library for another one.
       sendBufferSize: 212_992,

@@ -20,6 +20,7 @@ export interface NativeAddon {
     receiveBufferBytes: number,
     buffer: Uint8Array,
     onReceive: (length: number, code: number) => void,
+    protocol?: number,
   ) => NativeSocket;
   readSysctl(netns: string, file: string): string;
   writeSysctl(netns: string, file: string, value: string): void;

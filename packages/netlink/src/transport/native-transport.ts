@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { CODE, OPTION, type NativeAddon, type NativeSocket } from './native-addon';
-import type { NetlinkSocket, SocketListener, Transport } from './transport';
+import { NETLINK_PROTOCOL, type NetlinkSocket, type SocketListener, type Transport } from './transport';
 
 /** Room for sixteen of the largest dump datagrams per call into JavaScript. */
 const RECEIVE_BYTES = 512 * 1024;
@@ -20,7 +20,7 @@ export function nativeTransport(options: NativeTransportOptions): Transport {
   return {
     name: 'native',
     extendedAck: true,
-    open: (listener) => new NativeTransportSocket(options, listener),
+    open: (listener, protocol) => new NativeTransportSocket(options, listener, protocol),
   };
 }
 
@@ -29,14 +29,19 @@ class NativeTransportSocket implements NetlinkSocket {
   readonly strictCheck: boolean;
   private readonly socket: NativeSocket;
 
-  constructor({ addon, netns, receiveBufferBytes }: NativeTransportOptions, listener: SocketListener) {
+  constructor(
+    { addon, netns, receiveBufferBytes }: NativeTransportOptions,
+    listener: SocketListener,
+    protocol: number = NETLINK_PROTOCOL.route,
+  ) {
     receiveBytes ??= new Uint8Array(RECEIVE_BYTES);
     const view = new DataView(receiveBytes.buffer);
-    this.socket = new addon.Socket(netns, receiveBufferBytes, receiveBytes, (length, code) => {
+    const onReceive = (length: number, code: number): void => {
       if (length > 0) listener.onMessages(view, length);
       else if (code === CODE.overrun || code === CODE.truncated) listener.onOverrun();
       else listener.onFailure(code < 0 ? -code : constants.errno.EIO);
-    });
+    };
+    this.socket = new addon.Socket(netns, receiveBufferBytes, receiveBytes, onReceive, protocol);
     this.receiveBufferBytes = this.socket.receiveBufferBytes;
     this.strictCheck = (this.socket.options & OPTION.strictCheck) !== 0;
   }

@@ -17,13 +17,16 @@ export interface SocketListener {
   onFailure(errno: number): void;
 }
 
-/** One AF_NETLINK socket of protocol NETLINK_ROUTE. It starts unreferenced. */
+/** include/uapi/linux/netlink.h (v6.1), NETLINK_*. */
+export const NETLINK_PROTOCOL = { route: 0, generic: 16 } as const;
+
+/** One AF_NETLINK socket. It starts unreferenced. */
 export interface NetlinkSocket {
   /** What the kernel reserves for answers that wait to be read, bookkeeping included (SO_RCVBUF as the kernel reports it). */
   readonly receiveBufferBytes: number;
   /** NETLINK_GET_STRICT_CHK: dumps are filtered by the kernel. */
   readonly strictCheck: boolean;
-  /** Joins a multicast group (RTNLGRP_*). Throws an error with `errno`. */
+  /** Joins a multicast group of its protocol (RTNLGRP_* for NETLINK_ROUTE). Throws an error with `errno`. */
   join(group: number): void;
   /** The kernel has worked through `bytes` when this returns. Throws an error with `errno`. */
   send(bytes: Buffer): void;
@@ -38,8 +41,8 @@ export interface Transport {
   readonly name: 'native' | 'library' | 'scripted';
   /** Errors carry the kernel's text. */
   readonly extendedAck: boolean;
-  /** Throws an error with `errno`. */
-  open(listener: SocketListener): NetlinkSocket;
+  /** `protocol` is a NETLINK_PROTOCOL value, `route` unless told. Throws an error with `errno`. */
+  open(listener: SocketListener, protocol?: number): NetlinkSocket;
 }
 
 /** The positive errno of what a transport threw; EIO when it is not a system error. */
