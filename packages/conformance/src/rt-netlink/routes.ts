@@ -221,6 +221,37 @@ function deleteCases(it: It, fixture: NetlinkFixture, family: Family): void {
     assert.deepEqual(await fixture.routesTo(family.dst), []);
   });
 
+  it('a delete of another type leaves the route alone, either way', async () => {
+    await fixture.addNetwork();
+    const viaGateway = route(family.dst, family.gateway, { type: 'unicast' });
+    const blackhole = route(family.dst, undefined, { type: 'blackhole' });
+    for (const [there, wrong] of [
+      [viaGateway, blackhole],
+      [blackhole, viaGateway],
+    ] as const) {
+      await fixture.ok({ op: 'route-replace', route: there }, { op: 'route-delete', route: wrong });
+      assert.equal((await fixture.routesTo(family.dst))[0]?.type, there.type);
+    }
+    await fixture.ok({ op: 'route-delete', route: blackhole });
+    assert.deepEqual(await fixture.routesTo(family.dst), []);
+  });
+
+  it('a route as it was listed can be deleted', async () => {
+    const link = await fixture.addNetwork();
+    for (const spec of [
+      route(family.dst, family.gateway, { mtuBytes: 1400, metric: 7 }),
+      route(family.dst, family.offLink, { oif: link.index, onlink: true }),
+      route(family.dst, undefined, { oif: link.index }),
+      route(family.dst, undefined, { type: 'unreachable' }),
+    ]) {
+      await fixture.ok({ op: 'route-add', route: spec });
+      const [listed] = await fixture.routesTo(family.dst);
+      assert.ok(listed);
+      await fixture.ok({ op: 'route-delete', route: listed });
+      assert.deepEqual(await fixture.routesTo(family.dst), []);
+    }
+  });
+
   it('of several metrics only the asked one goes, without one the lowest', async () => {
     await fixture.addNetwork();
     for (const metric of [10, 20, 30]) {

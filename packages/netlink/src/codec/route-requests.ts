@@ -14,6 +14,10 @@ import { routeTypeNumber } from './route-type';
 
 /* Requests about routes; struct rtmsg is drawn in route-codec.ts. */
 
+const withoutNextHop: ReadonlySet<RouteType> = new Set<RouteType>(['blackhole', 'unreachable', 'prohibit', 'throw']);
+/** include/net/flow.h (v6.1), LOOPBACK_IFINDEX: the same in every namespace. */
+const LOOPBACK_INDEX = 1;
+
 /** RTM_NEWROUTE; `mode` is CREATE | EXCL or CREATE | REPLACE. */
 export function encodeRoute(writer: MessageWriter, spec: RouteSpec, mode: 'add' | 'replace', sequence: number): void {
   const how = mode === 'add' ? NLM_F.exclusive : NLM_F.replace;
@@ -47,8 +51,16 @@ export function encodeRouteDelete(writer: MessageWriter, spec: RouteSpec, sequen
     type: spec.type === undefined ? 0 : routeTypeNumber(spec.type),
     flags: spec.onlink ? RTNH_F.onlink : 0,
   });
-  routeAttributes(writer, spec);
+  routeAttributes(writer, isIpv6WithoutNextHop(spec) ? { ...spec, oif: LOOPBACK_INDEX } : spec);
   writer.endMessage();
+}
+
+/**
+ * ip6_route_del() does not look at the type, so that "delete the blackhole" would take whatever is in its place. But it
+ * compares devices, and IPv6 puts routes without next hop on lo.
+ */
+function isIpv6WithoutNextHop({ dst, type, oif }: RouteSpec): boolean {
+  return dst.family === 6 && oif === undefined && type !== undefined && withoutNextHop.has(type);
 }
 
 /**
