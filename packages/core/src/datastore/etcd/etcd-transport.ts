@@ -10,6 +10,7 @@
  * A connection whose call timed out is replaced: its socket may be dead without a sign, and gRPC's pings need longer than
  * most calls live. Calls still open on it, such as a watch, keep it until they end.
  */
+import { setMaxListeners } from 'node:events';
 import { TartanError } from '../../errors';
 import { abortReason, type Clock, type Logger, type Random } from '../../runtime';
 import type { Reachability } from '../shared/reachability';
@@ -51,6 +52,8 @@ export class EtcdTransport {
   constructor(private readonly options: EtcdTransportOptions) {
     this.members = options.endpoints.map((endpoint) => ({ endpoint, connection: null, healthy: true }));
     this.preferred = Math.floor(options.random() * this.members.length);
+    // Every call under way listens to it.
+    setMaxListeners(0, this.closing.signal);
   }
 
   /**

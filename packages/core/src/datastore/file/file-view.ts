@@ -10,6 +10,7 @@
  * other, so that at most one thread of the pool hangs, and every caller stops waiting after its time limit.
  */
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { TartanError } from '../../errors';
 import { abortReason, type Clock, type Logger } from '../../runtime';
 import type { ConfigRecord, DatastoreStatus, LeaseEvent, LeaseListing, LeaseRecord, WatchResponse } from '../datastore';
@@ -61,6 +62,8 @@ export class FileView {
 
   constructor(private readonly options: FileViewOptions) {
     const { source, clock, logger } = options;
+    // Every call under way listens to it.
+    setMaxListeners(0, this.closing.signal);
     this.reachability = new Reachability({ datastore: this.name, clock, logger, fields: { path: source.path } });
     this.ticker = new ChangeTicker({ ...options, path: source.path, onTick: () => this.look() });
     this.revision = this.forgotten = BigInt(Math.floor(clock.now() * 1000));

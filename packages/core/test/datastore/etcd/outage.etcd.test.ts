@@ -168,6 +168,20 @@ describe('etcd that is away', () => {
     expect(ms).toBeLessThan(1_400);
   });
 
+  it('serves many calls at once without a warning', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    cleanup.add(process.on('warning', onWarning), (target) => target.off('warning', onWarning));
+    const datastore = open({ timeoutMs: 20_000 });
+    const calls = Array.from({ length: 60 }, (_, index) =>
+      datastore.create(place(`10.5.${index}.0/24`), attrsOf(1), TTL, new AbortController().signal),
+    );
+    await Promise.all(calls);
+    expect((await datastore.list(forever)).records).toHaveLength(60);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings).toEqual([]);
+  });
+
   it('leaves no socket and no timer behind when it is closed', async () => {
     const count = (kind: string): number => process.getActiveResourcesInfo().filter((name) => name === kind).length;
     const before = { sockets: count('TCPSocketWrap'), timers: count('Timeout') };

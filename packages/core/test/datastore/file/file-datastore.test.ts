@@ -127,7 +127,7 @@ describe('lease directory', () => {
   it('names the lock’s holder when it cannot get it in time', async () => {
     await mkdir(join(directory, '.tartan'));
     await writeFile(join(directory, '.tartan', 'lock'), 'other 7 abc');
-    const datastore = open(directory, { timeoutMs: 300 });
+    const datastore = open(directory, { timeoutMs: 3_000 });
     const { error } = await timed(datastore.create(place('10.5.1.0/24'), attrsOf(1), TTL, forever));
     expect(isTartanError(error, 'DATASTORE_UNAVAILABLE')).toBe(true);
     expect(error?.message).toContain('locked by other 7 abc');
