@@ -6,13 +6,15 @@ import { renderHelp } from './render-help';
 import { resolveOptions, type OptionInputs } from './resolve-options';
 import { datastoreOptions } from './table/datastore-options';
 import { backendOptions, generalOptions } from './table/general-options';
-import { kubernetesOptions, trafficOptions } from './table/later-options';
+import { kubernetesOptions } from './table/later-options';
 import { fileOptions, interfaceOptions, leaseOptions } from './table/node-options';
 import { healthOptions, loggingOptions } from './table/observability-options';
+import { cleanupOptions, trafficOptions } from './table/traffic-options';
 
 /** Every option of tartand. */
 export const daemonOptionTable = {
   ...generalOptions,
+  ...cleanupOptions,
   ...datastoreOptions,
   ...leaseOptions,
   ...interfaceOptions,
@@ -41,6 +43,7 @@ export function parseDaemonOptions(inputs: OptionInputs): DaemonOptions {
   const options = { ...values, logLevel: logLevel(values, sources['log-level']), sources };
   checkKubernetes(options);
   checkClientCertificate(options);
+  checkDryRun(options);
   return options;
 }
 
@@ -106,5 +109,15 @@ function checkClientCertificate({ etcdKeyfile, etcdCertfile }: DaemonOptions): v
     option: missing,
     value: 'not set',
     expected: `the file that belongs to ${given}`,
+  });
+}
+
+/** Whoever means to look must not start a daemon. */
+function checkDryRun({ cleanup, dryRun }: DaemonOptions): void {
+  if (!dryRun || cleanup) return;
+  throw new TartanError('OPTION_INVALID', {
+    option: '--dry-run',
+    value: 'true',
+    expected: '--cleanup beside it',
   });
 }

@@ -1,44 +1,9 @@
 import type { Inert } from '../option';
-import { integerOption, switchOption, textOption } from '../option-kinds';
+import { switchOption, textOption } from '../option-kinds';
 
-const rulesCome: Inert = { kind: 'later', note: 'This version programs no masquerade and forward rules.' };
 const kubernetesComes: Inert = { kind: 'later', note: 'This version has no Kubernetes mode.' };
 
 /** Flags of the original whose subject this version does not have. They are accepted, so that it can be dropped in. */
-export const trafficOptions = {
-  'ip-masq-fully-random-disable': switchOption({
-    section: 'Traffic rules',
-    origin: 'flannel',
-    default: false,
-    help: 'Masquerade without randomised source ports.',
-    inert: rulesCome,
-  }),
-  'iptables-forward-rules': switchOption({
-    section: 'Traffic rules',
-    origin: 'flannel',
-    default: true,
-    help: 'Add rules that accept forwarded traffic of the overlay.',
-    inert: rulesCome,
-  }),
-  'iptables-resync': integerOption({
-    section: 'Traffic rules',
-    origin: 'flannel',
-    default: 5,
-    min: 1,
-    max: Number.MAX_SAFE_INTEGER,
-    unit: 'seconds',
-    help: 'Seconds between two checks of the rules.',
-    inert: rulesCome,
-  }),
-  'ip-blackhole-route': switchOption({
-    section: 'Traffic rules',
-    origin: 'flannel',
-    default: false,
-    help: 'Add a blackhole route for the own subnet, so that traffic to absent pods does not loop.',
-    inert: rulesCome,
-  }),
-};
-
 export const kubernetesOptions = {
   'kube-subnet-mgr': switchOption({
     section: 'Kubernetes',

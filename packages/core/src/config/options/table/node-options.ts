@@ -6,7 +6,6 @@ import {
   integerOption,
   listOption,
   parsedOption,
-  switchOption,
   textOption,
 } from '../option-kinds';
 
@@ -89,13 +88,6 @@ export const fileOptions = {
     default: '/var/lib/tartan',
     nonEmpty: 'a path',
     help: 'Directory for the last good lease, from which the subnet file is written right after a reboot.',
-  }),
-  'ip-masq': switchOption({
-    section: 'Traffic rules',
-    origin: 'flannel',
-    default: false,
-    help: 'Masquerade traffic that leaves the overlay.',
-    note: 'In this version it only sets FLANNEL_IPMASQ in the subnet file.',
   }),
 };
 
