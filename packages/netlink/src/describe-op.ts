@@ -21,6 +21,7 @@ function subject(op: KernelOp): string {
       return describeRoute(op.route);
     case 'neighbour-replace':
     case 'neighbour-delete':
+    case 'neighbour-probe':
       return `${op.neighbour.address.toString()} dev ${op.neighbour.ifindex}`;
     case 'fdb-replace':
     case 'fdb-delete':

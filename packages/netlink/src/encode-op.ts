@@ -5,6 +5,7 @@ import {
   encodeFdbDelete,
   encodeFdbReplace,
   encodeNeighbourDelete,
+  encodeNeighbourProbe,
   encodeNeighbourReplace,
 } from './codec/neighbour-codec';
 import { encodeRoute, encodeRouteDelete } from './codec/route-requests';
@@ -47,6 +48,9 @@ export function encodeOp(batch: RequestBatch, op: KernelOp): void {
       break;
     case 'neighbour-delete':
       encodeNeighbourDelete(writer, op.neighbour, batch.next());
+      break;
+    case 'neighbour-probe':
+      encodeNeighbourProbe(writer, op.neighbour, batch.next());
       break;
     case 'fdb-replace':
       encodeFdbReplace(writer, op.fdb, batch.next());

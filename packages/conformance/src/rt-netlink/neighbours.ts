@@ -54,6 +54,23 @@ export function neighbourSuite({ describe, it }: SuiteRunner, fixture: NetlinkFi
       });
     }
 
+    for (const text of ['192.0.2.77', '2001:db8::77']) {
+      const address = parseIpAddress(text);
+
+      it(`IPv${address.family}: a probe makes the kernel ask`, async () => {
+        if (address.family === 6 && !fixture.capabilities.ipv6) return;
+        const { index: ifindex } = await fixture.addNetwork();
+        const stateOf = async (): Promise<number | undefined> => {
+          const list = await fixture.netlink.listNeighbours({ family: address.family, ifindex });
+          return list.find((one) => one.address.equals(address))?.state;
+        };
+        await fixture.ok({ op: 'neighbour-probe', neighbour: { ifindex, address } });
+        const asked = await stateOf();
+        const { incomplete, reachable, failed } = NEIGHBOUR_STATE;
+        assert.ok(asked !== undefined && (asked & (incomplete | reachable | failed)) !== 0, `state ${asked}`);
+      });
+    }
+
     it('a device that does not exist is refused with ENODEV', async () => {
       const neighbour = { ifindex: 4711, address: parseIpAddress('192.0.2.77'), mac };
       assert.equal((await fixture.refused({ op: 'neighbour-replace', neighbour })).errnoName, 'ENODEV');

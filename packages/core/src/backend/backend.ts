@@ -74,7 +74,7 @@ export interface BackendNetwork {
   readonly mtuBytes: number;
   /**
    * How much of `input.underlay` plan() looks at: nothing, the routes, or also whether on-link peers answer. Looking costs: one
-   * look-up per peer, and one ARP or ND exchange. Unless told `routes` with the capability underlayFacts, else `none`.
+   * look-up per peer, and one ARP or ND exchange. `routes` unless told; nothing without the capability underlayFacts.
    */
   readonly underlayInterest?: 'none' | 'routes' | 'neighbours';
   /**

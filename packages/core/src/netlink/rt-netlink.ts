@@ -248,6 +248,11 @@ export type KernelOp =
   | { readonly op: 'route-delete'; readonly route: RouteSpec }
   | { readonly op: 'neighbour-replace'; readonly neighbour: NeighbourSpec }
   | { readonly op: 'neighbour-delete'; readonly neighbour: Pick<NeighbourSpec, 'ifindex' | 'address'> }
+  /**
+   * Has the kernel ask who has the address, as a packet to it would; the outcome shows in the neighbour's state. Not for
+   * permanent entries: they would no longer be.
+   */
+  | { readonly op: 'neighbour-probe'; readonly neighbour: Pick<NeighbourSpec, 'ifindex' | 'address'> }
   | { readonly op: 'fdb-replace'; readonly fdb: FdbSpec }
   | { readonly op: 'fdb-delete'; readonly fdb: Pick<FdbSpec, 'ifindex' | 'mac'> & Partial<Pick<FdbSpec, 'dst'>> };
 

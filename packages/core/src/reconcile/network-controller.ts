@@ -1,12 +1,13 @@
 import type { BackendCapabilities, BackendNetwork, Plan, UnderlayFacts } from '../backend';
 import type { IpPrefix } from '../ip';
 import type { LeaseSnapshot } from '../lease/lease';
-import type { KernelSubscription, RtNetlink } from '../netlink';
+import type { KernelEvent, KernelEventGroup, KernelSubscription, RtNetlink } from '../netlink';
 import { BackOff, type Clock, type Logger, type Random } from '../runtime';
 import { noReconcileMetrics, type ReconcileMetrics } from './metrics';
 import { PassSchedule } from './pass-schedule';
 import type { Reconciler } from './reconciler';
 import { gatherUnderlayFacts, noUnderlayFacts, peerAddresses, type GatheredFacts } from './underlay-facts';
+import { UnderlayNeighbours } from './underlay-neighbours';
 import { UnderlayWatch } from './underlay-watch';
 import { Waiters } from './waiters';
 
@@ -75,6 +76,10 @@ class PlanningController implements NetworkController {
   private readonly metrics;
   private readonly schedule: PassSchedule;
   private readonly watch = new UnderlayWatch();
+  private readonly neighbours = new UnderlayNeighbours();
+  private readonly subscriptions: KernelSubscription[] = [];
+  private watchesNeighbours = false;
+  private running = false;
   private readonly retry: BackOff;
   private readonly waiters = new Waiters();
   private active: ActiveNetwork | undefined;
@@ -100,14 +105,16 @@ class PlanningController implements NetworkController {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const subscription = this.subscribe();
+    this.running = true;
+    this.subscribe(['link', 'address', 'route']);
     try {
       while ((await this.schedule.next(signal)) !== undefined) {
         if (this.active && this.snapshot) await this.step(this.active, this.snapshot);
       }
     } finally {
+      this.running = false;
       this.schedule.close();
-      subscription.close();
+      for (const subscription of this.subscriptions.splice(0)) subscription.close();
     }
   }
 
@@ -129,32 +136,46 @@ class PlanningController implements NetworkController {
     return planned !== undefined && planned.snapshot === snapshot && planned.active === active;
   }
 
-  private subscribe(): KernelSubscription {
-    return this.options.netlink.subscribe(['link', 'address', 'route'], (event) => {
-      if (this.active?.capabilities.underlayFacts !== true || !this.watch.concerns(event)) return;
-      this.schedule.request('event', this.options.eventDelayMs ?? 50);
-    });
+  private subscribe(groups: readonly KernelEventGroup[]): void {
+    this.subscriptions.push(this.options.netlink.subscribe(groups, (event) => this.onEvent(event)));
+  }
+
+  private onEvent(event: KernelEvent): void {
+    const interest = this.active ? interestOf(this.active) : 'none';
+    if (interest === 'none') return;
+    const concerns = event.type === 'neighbour' ? this.neighbours.concerns(event) : this.watch.concerns(event);
+    if (concerns) this.schedule.request('event', this.options.eventDelayMs ?? 50);
   }
 
   private async step(active: ActiveNetwork, snapshot: LeaseSnapshot): Promise<void> {
+    const interest = interestOf(active);
     try {
-      const facts = active.capabilities.underlayFacts ? await this.gather(snapshot) : null;
+      const facts = interest === 'none' ? null : await this.gather(snapshot, interest);
       if (this.isStale(active, snapshot, facts)) this.plan({ active, snapshot, facts });
       this.succeed();
     } catch (error) {
       this.fail(error);
     }
-    if (active.capabilities.underlayFacts) {
+    if (interest !== 'none') {
       this.schedule.request('periodic', (this.options.factsIntervalMs ?? 60_000) * (0.9 + 0.2 * this.random()));
     }
     this.waiters.check();
   }
 
-  private async gather(snapshot: LeaseSnapshot): Promise<GatheredFacts> {
+  private async gather(snapshot: LeaseSnapshot, interest: 'routes' | 'neighbours'): Promise<GatheredFacts> {
     const peers = peerAddresses(snapshot);
-    const facts = await gatherUnderlayFacts(this.options.netlink, peers);
+    if (interest === 'neighbours') this.watchNeighbours();
+    const neighbours = interest === 'neighbours' ? this.neighbours : undefined;
+    const facts = await gatherUnderlayFacts(this.options.netlink, peers, neighbours);
     this.watch.setScope({ networks: this.options.networks, peers, interfaces: facts.interfaces });
     return facts;
+  }
+
+  /** A host's own ARP traffic is loud; only a backend that asks for it needs to hear it. */
+  private watchNeighbours(): void {
+    if (this.watchesNeighbours || !this.running) return;
+    this.watchesNeighbours = true;
+    this.subscribe(['neighbour']);
   }
 
   private isStale(active: ActiveNetwork, snapshot: LeaseSnapshot, facts: GatheredFacts | null): boolean {
@@ -185,4 +206,8 @@ class PlanningController implements NetworkController {
     this.problem = error instanceof Error ? error.message : String(error);
     this.schedule.request('retry', this.retry.next());
   }
+}
+
+function interestOf({ network, capabilities }: ActiveNetwork): NonNullable<BackendNetwork['underlayInterest']> {
+  return capabilities.underlayFacts ? (network.underlayInterest ?? 'routes') : 'none';
 }

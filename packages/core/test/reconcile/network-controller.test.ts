@@ -46,12 +46,14 @@ class RecordingNetwork implements BackendNetwork {
   readonly seen: string[] = [];
   fails = false;
 
+  constructor(readonly underlayInterest: 'none' | 'routes' | 'neighbours' = 'routes') {}
+
   plan({ snapshot: { leases }, underlay }: PlanInput): Plan {
     if (this.fails) throw new Error('the backend is broken');
     const routes = leases.map(({ attrs: { publicIP } }) => {
       const route = underlay.routeTo(publicIP);
       return route
-        ? `${publicIP.toString()} ${route.gateway?.toString() ?? 'on-link'} ${route.ifname} ${route.broadcast}`
+        ? [publicIP, route.gateway ?? 'on-link', route.ifname, route.broadcast, route.neighbour].join(' ').trim()
         : `${publicIP.toString()} unknown`;
     });
     this.seen.push(routes.join(', '));
@@ -281,5 +283,71 @@ describe('network controller', () => {
     await clock.advance(0);
     expect(network.seen).toEqual(['0.0.0.0 unknown']);
     expect(kernel.count('lookup-routes')).toBe(0);
+  });
+});
+
+describe('what a network wants to know of the underlay', () => {
+  it('nothing: no look-up is made, whatever the backend can do', async () => {
+    const { controller, clock, kernel } = bench;
+    const network = new RecordingNetwork('none');
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(120_000);
+    expect(network.seen).toEqual(['192.168.50.2 unknown']);
+    expect(kernel.count('lookup-routes')).toBe(0);
+  });
+
+  describe('whether peers answer', () => {
+    const network = (): RecordingNetwork => new RecordingNetwork('neighbours');
+    const answers = '192.168.50.2 on-link eth0 true answers';
+    const silent = '192.168.50.2 on-link eth0 true silent';
+    const unknown = '192.168.50.2 on-link eth0 true';
+
+    async function started(prepare: (kernel: FakeKernel) => void = () => undefined): Promise<RecordingNetwork> {
+      const { controller, clock, kernel } = bench;
+      prepare(kernel);
+      const recording = network();
+      controller.setNetwork({ network: recording, capabilities });
+      controller.setSnapshot(snapshot(peer(2)));
+      await clock.advance(1_000);
+      return recording;
+    }
+
+    it('is asked, and planned with as soon as it is known', async () => {
+      const { seen } = await started();
+      expect(seen).toEqual([unknown, answers]);
+    });
+
+    it('is known at once where the kernel knows it', async () => {
+      const { seen } = await started((kernel) => kernel.probeNeighbour('eth0', '192.168.50.2'));
+      expect(seen).toEqual([answers]);
+      expect(bench.kernel.count('neighbour-probe')).toBe(0);
+    });
+
+    it('is asked again from time to time while a peer is silent', async () => {
+      const { seen } = await started((kernel) => kernel.setSilent('192.168.50.2'));
+      expect(seen).toEqual([unknown, silent]);
+      bench.kernel.setSilent('192.168.50.2', false);
+      await bench.clock.advance(70_000);
+      expect(seen).toEqual([unknown, silent, answers]);
+    });
+
+    it('changes when a peer falls silent, and back', async () => {
+      const { seen } = await started();
+      bench.kernel.setSilent('192.168.50.2');
+      // The kernel shows an entry that somebody deletes as failed first, and so a peer that is there is asked again.
+      bench.kernel.removeNeighbour('eth0', '192.168.50.2');
+      await bench.clock.advance(1_000);
+      expect(seen).toEqual([unknown, answers, silent]);
+      bench.kernel.setSilent('192.168.50.2', false);
+      await bench.clock.advance(70_000);
+      expect(seen.at(-1)).toBe(answers);
+    });
+
+    it('is not asked of peers behind a router', async () => {
+      const { seen } = await started((kernel) => kernel.addRoute('192.168.50.2/32 via 192.168.50.254 dev eth0'));
+      expect(seen).toEqual(['192.168.50.2 192.168.50.254 eth0 true']);
+      expect(bench.kernel.count('neighbour-probe')).toBe(0);
+    });
   });
 });

@@ -1,4 +1,5 @@
 import {
+  NEIGHBOUR_FLAG,
   NEIGHBOUR_STATE,
   type FdbEntry,
   type FdbSpec,
@@ -102,6 +103,18 @@ export function encodeNeighbourDelete(
 ): void {
   writer.startMessage(RTM.delNeighbour, NLM_F.request, sequence);
   ndmsg(writer, familyNumber(spec.address.family), spec.ifindex, 0, 0);
+  writer.attributeAddress(NDA.dst, spec.address);
+  writer.endMessage();
+}
+
+/** neigh_add() with NTF_USE (net/core/neighbour.c, v6.1) looks the address up as a packet to it would. */
+export function encodeNeighbourProbe(
+  writer: MessageWriter,
+  spec: Pick<NeighbourSpec, 'ifindex' | 'address'>,
+  sequence: number,
+): void {
+  writer.startMessage(RTM.newNeighbour, NLM_F.request | NLM_F.create, sequence);
+  ndmsg(writer, familyNumber(spec.address.family), spec.ifindex, 0, NEIGHBOUR_FLAG.use);
   writer.attributeAddress(NDA.dst, spec.address);
   writer.endMessage();
 }

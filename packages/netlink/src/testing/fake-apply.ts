@@ -1,7 +1,7 @@
 import type { KernelOp } from '@tartan/core';
 import { deleteAddress, replaceAddress } from './fake-address-ops';
 import { changeLink, createLink, deleteLink } from './fake-link-ops';
-import { deleteFdb, deleteNeighbour, replaceFdb, replaceNeighbour } from './fake-neighbour-ops';
+import { deleteFdb, deleteNeighbour, probeNeighbour, replaceFdb, replaceNeighbour } from './fake-neighbour-ops';
 import { addRoute, deleteRoute, replaceRoute } from './fake-route-ops';
 import type { FakeTables } from './fake-tables';
 
@@ -37,6 +37,9 @@ export function applyToTables(tables: FakeTables, op: KernelOp): void {
       return;
     case 'neighbour-delete':
       deleteNeighbour(tables, op.neighbour);
+      return;
+    case 'neighbour-probe':
+      probeNeighbour(tables, op.neighbour);
       return;
     case 'fdb-replace':
       replaceFdb(tables, op.fdb);

@@ -23,7 +23,7 @@ import { deleteAddress, replaceAddress } from './fake-address-ops';
 import { FakeEvents } from './fake-events';
 import { FakeFailures, type FailureOptions, type FakeRequest, type FakeRequestName } from './fake-failures';
 import { changeLink, deleteLink, registerLink, setPlugged, setUp, type PlainLink } from './fake-link-ops';
-import { deleteFdb, deleteNeighbour, replaceFdb, replaceNeighbour } from './fake-neighbour-ops';
+import { deleteFdb, deleteNeighbour, probeNeighbour, replaceFdb, replaceNeighbour } from './fake-neighbour-ops';
 import { FakeNetlink } from './fake-netlink';
 import { addRoute, dropRoute, viewRoute } from './fake-route-ops';
 import { FakeTables, type FakeLink } from './fake-tables';
@@ -211,6 +211,17 @@ export class FakeKernel implements RtNetlink {
 
   removeNeighbour(ifname: string, address: string): void {
     deleteNeighbour(this.tables, { ifindex: this.named(ifname).index, address: parseIpAddress(address) });
+  }
+
+  /** From now on nobody answers to this address; or somebody does again. What the kernel knows already stays. */
+  setSilent(address: string, silent = true): void {
+    if (silent) this.tables.silent.add(parseIpAddress(address).toString());
+    else this.tables.silent.delete(parseIpAddress(address).toString());
+  }
+
+  /** The kernel finds out about an address, as by a packet to it. */
+  probeNeighbour(ifname: string, address: string): void {
+    probeNeighbour(this.tables, { ifindex: this.named(ifname).index, address: parseIpAddress(address) });
   }
 
   addFdb(ifname: string, mac: string, dst: string): void {

@@ -1,4 +1,11 @@
-import { NEIGHBOUR_FLAG, NEIGHBOUR_STATE, type FdbSpec, type NeighbourSpec } from '@tartan/core';
+import {
+  MacAddress,
+  NEIGHBOUR_FLAG,
+  NEIGHBOUR_STATE,
+  type FdbSpec,
+  type IpAddress,
+  type NeighbourSpec,
+} from '@tartan/core';
 import { Refusal, type FakeTables } from './fake-tables';
 
 /** RTM_NEWNEIGH with NLM_F_CREATE | NLM_F_REPLACE in AF_INET or AF_INET6. */
@@ -25,6 +32,25 @@ export function deleteNeighbour(tables: FakeTables, spec: Pick<NeighbourSpec, 'i
   const failed = { ...neighbour, state: NEIGHBOUR_STATE.failed };
   tables.emit({ type: 'neighbour', action: 'new', neighbour: failed });
   tables.emit({ type: 'neighbour', action: 'del', neighbour: failed });
+}
+
+/** NTF_USE: the segment answers at once, or not at all. A living entry stays as it is. */
+export function probeNeighbour(tables: FakeTables, spec: Pick<NeighbourSpec, 'ifindex' | 'address'>): void {
+  tables.link(spec.ifindex);
+  const { failed, incomplete, reachable } = NEIGHBOUR_STATE;
+  const known = tables.neighbours.get(neighbourKey(spec));
+  if (known && (known.state & (failed | incomplete)) === 0) return;
+  const { ifindex, address } = spec;
+  const neighbour = tables.silent.has(address.toString())
+    ? { ifindex, address, state: failed, flags: 0 }
+    : { ifindex, address, mac: segmentMac(address), state: reachable, flags: 0 };
+  tables.neighbours.set(neighbourKey(spec), neighbour);
+  tables.emit({ type: 'neighbour', action: 'new', neighbour });
+}
+
+/** Somebody's card on the segment. */
+function segmentMac(address: IpAddress): MacAddress {
+  return MacAddress.fromBytes(Buffer.concat([Buffer.from([0x02, 0x5e]), address.toBytes().subarray(-4)]));
 }
 
 /** neigh_ifdown(): going down takes every neighbour of the link, permanent ones as well. */

@@ -40,6 +40,8 @@ export class FakeTables {
   readonly neighbours = new Map<string, Neighbour>();
   /** By `<ifindex> <mac>`; several destinations only for what tests add themselves. */
   readonly fdb = new Map<string, FdbEntry[]>();
+  /** Addresses that do not answer to ARP and ND; all others do. */
+  readonly silent = new Set<string>();
   readonly sysctls = new FakeSysctls();
   private lastIndex = 0;
 
