@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { DaemonOptions } from '../daemon';
 import type { EtcdCluster } from '../etcd';
@@ -19,9 +19,18 @@ export interface DemoDatastore {
 
 const ETCD_PREFIX = '/coreos.com/network';
 
-/** True when a program of that name is in PATH. */
+/** True when PATH leads to a program of that name that may be run. */
 export function isInstalled(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => existsSync(join(directory, program)));
+  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => isExecutable(join(directory, program)));
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** `auto` takes etcd where it is installed. Rejects when etcd is asked for and missing. */

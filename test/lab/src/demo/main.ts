@@ -60,7 +60,10 @@ function leaveOnSignals(): void {
     ['SIGTERM', 15],
     ['SIGHUP', 1],
   ] as const) {
-    process.once(signal, () => process.exit(128 + number));
+    process.once(signal, () => {
+      process.stderr.write('\ninterrupted; the cluster is gone\n');
+      process.exit(128 + number);
+    });
   }
 }
 

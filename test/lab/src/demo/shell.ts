@@ -20,15 +20,18 @@ export async function playOn(lab: Lab): Promise<void> {
 export function shellHints(lab: Lab): string[] {
   const [first, second] = lab.hosts;
   const [pod, peer] = [first?.pods[0], second?.pods[0]];
+  const hints: [command: string, meaning: string][] = [
+    ['names', 'all hosts and pods'],
+    [`on ${first?.name ?? ''} ip route`, 'run a command on a host or in a pod'],
+    [`on ${pod?.name ?? ''} ping -c 3 ${peer?.ipv4 ?? ''}`, ''],
+    [`on ${first?.name ?? ''}`, 'without a command: a shell there'],
+    [`logs ${first?.name ?? ''}`, 'log of its tartand'],
+  ];
+  if (lab.etcdEndpoints() !== undefined) hints.push(['on switch etcdctl get --prefix /coreos.com', 'what etcd holds']);
   return [
     'You are in a shell inside the cluster. `exit` ends it and takes everything away.',
     '',
-    `  on ${first?.name ?? ''} ip route                        run a command on a host or in a pod`,
-    `  on ${pod?.name ?? ''} ping -c 3 ${peer?.ipv4 ?? ''}`,
-    `  on ${first?.name ?? ''}                                 without a command: a shell there`,
-    '  names                                    all hosts and pods',
-    '  logs host1                               log of a tartand',
-    ...(lab.etcdEndpoints() === undefined ? [] : ['  on switch etcdctl get --prefix /coreos.com  what etcd holds']),
+    ...hints.map(([command, meaning]) => `  ${command.padEnd(44)}${meaning}`.trimEnd()),
   ];
 }
 
