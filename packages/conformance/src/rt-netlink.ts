@@ -2,6 +2,7 @@ import type { SuiteRunner } from './runner';
 import { addressSuite } from './rt-netlink/addresses';
 import { batchSuite } from './rt-netlink/batches';
 import { eventSuite } from './rt-netlink/events';
+import { featureSuite } from './rt-netlink/features';
 import { NetlinkFixture, type RtNetlinkSubject } from './rt-netlink/fixture';
 import { linkSuite } from './rt-netlink/links';
 import { lookupSuite } from './rt-netlink/lookups';
@@ -22,6 +23,7 @@ export function rtNetlinkSuite(runner: SuiteRunner, open: () => Promise<RtNetlin
     runner.afterEach(() => fixture.close());
     for (const suite of [
       linkSuite,
+      featureSuite,
       addressSuite,
       routeSuite,
       lookupSuite,

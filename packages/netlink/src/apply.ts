@@ -1,10 +1,10 @@
-import { isTartanError, type KernelOp, type KernelOpResult, type TartanError } from '@tartan/core';
+import { isTartanError, type KernelOpResult, type TartanError } from '@tartan/core';
 import { decodeAck, type Ack } from './codec/ack';
 import { NLMSG } from './codec/constants';
 import type { MessageCursor } from './codec/message-reader';
 import type { Connection } from './connection';
 import { describeOp } from './describe-op';
-import { encodeFollowUp, encodeOp, hasFollowUp } from './encode-op';
+import { encodeFollowUp, encodeOp, hasFollowUp, type RtnetlinkOp } from './encode-op';
 import { kernelRefused, meansGone } from './errno';
 import { RequestBatch } from './request-batch';
 
@@ -33,7 +33,7 @@ type OpError = TartanError<'KERNEL_REFUSED' | 'KERNEL_SOCKET'>;
  * fails, ops whose outcome is unknown get KERNEL_SOCKET, and so does everything behind them. Rejects only when the connection
  * is closed.
  */
-export function applyOps(connection: Connection, ops: readonly KernelOp[]): Promise<KernelOpResult[]> {
+export function applyOps(connection: Connection, ops: readonly RtnetlinkOp[]): Promise<KernelOpResult[]> {
   return connection.exclusive('apply', async () => {
     if (ops.length === 0) return [];
     const run = new ApplyRun(connection, ops);
@@ -48,7 +48,7 @@ class ApplyRun {
 
   constructor(
     private readonly connection: Connection,
-    private readonly ops: readonly KernelOp[],
+    private readonly ops: readonly RtnetlinkOp[],
   ) {}
 
   async all(): Promise<void> {
@@ -76,7 +76,7 @@ class ApplyRun {
     const numbers = this.fitting(from);
     const last = numbers[numbers.length - 1] as number;
     await this.sendRepeating(numbers);
-    const op = this.ops[last] as KernelOp;
+    const op = this.ops[last] as RtnetlinkOp;
     if (hasFollowUp(op) && !this.errors.has(last)) {
       await this.send([last], (batch) => encodeFollowUp(batch, op.link));
     }
@@ -91,7 +91,7 @@ class ApplyRun {
     const numbers: number[] = [];
     for (let number = from; number < end; number++) {
       numbers.push(number);
-      if (hasFollowUp(this.ops[number] as KernelOp)) break;
+      if (hasFollowUp(this.ops[number] as RtnetlinkOp)) break;
     }
     return numbers;
   }
@@ -100,7 +100,7 @@ class ApplyRun {
     let left = numbers;
     for (let attempt = 1; left.length > 0; attempt++) {
       try {
-        left = await this.send(left, (batch, number) => encodeOp(batch, this.ops[number] as KernelOp));
+        left = await this.send(left, (batch, number) => encodeOp(batch, this.ops[number] as RtnetlinkOp));
       } catch (error) {
         if (attempt > REPEAT_MAX || !isOverrun(error)) throw error;
         left = this.repeatable(left, error);
@@ -115,7 +115,7 @@ class ApplyRun {
    */
   private repeatable(numbers: readonly number[], error: OpError): number[] {
     return numbers.filter((number) => {
-      const { op } = this.ops[number] as KernelOp;
+      const { op } = this.ops[number] as RtnetlinkOp;
       if (op !== 'route-add' && op !== 'link-create') {
         this.errors.delete(number);
         return true;
@@ -152,7 +152,7 @@ class ApplyRun {
   }
 
   private refused(number: number, { errno, extendedAck, offset }: Ack): OpError {
-    return kernelRefused(describeOp(this.ops[number] as KernelOp), errno, extendedAck, offset);
+    return kernelRefused(describeOp(this.ops[number] as RtnetlinkOp), errno, extendedAck, offset);
   }
 
   private failFrom(from: number, error: OpError): void {

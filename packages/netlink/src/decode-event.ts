@@ -1,7 +1,7 @@
 import type { KernelEvent, KernelEventGroup } from '@tartan/core';
 import { decodeAddress } from './codec/address-codec';
 import { RTM, RTNLGRP } from './codec/constants';
-import { decodeLink } from './codec/link-codec';
+import { decodeLink, tellsOfFeatures } from './codec/link-codec';
 import type { MessageCursor } from './codec/message-reader';
 import { decodeFdb, decodeNeighbour } from './codec/neighbour-codec';
 import { decodeRoute } from './codec/route-codec';
@@ -21,7 +21,9 @@ export function decodeEvent(message: MessageCursor): KernelEvent | undefined {
     case RTM.newLink:
     case RTM.delLink: {
       const link = decodeLink(view, start, end);
-      return link && { type: 'link', action: type === RTM.newLink ? 'new' : 'del', link };
+      const featuresChanged = tellsOfFeatures(view, start, end);
+      const action = type === RTM.newLink ? 'new' : 'del';
+      return link && { type: 'link', action, link, ...(featuresChanged && { featuresChanged }) };
     }
     case RTM.newAddress:
     case RTM.delAddress: {

@@ -12,6 +12,10 @@ function subject(op: KernelOp): string {
     case 'link-change':
     case 'link-delete':
       return `dev ${op.ifindex}`;
+    case 'link-features':
+      return `dev ${op.ifindex} ${Object.entries(op.features)
+        .map(([name, on]) => `${name} ${on ? 'on' : 'off'}`)
+        .join(' ')}`;
     case 'address-replace':
     case 'address-delete':
       return describeAddress(op.address);

@@ -15,8 +15,11 @@ import type { RequestBatch } from './request-batch';
 /** inet6_set_link_af() on a host without IPv6: then there is nothing that the mode could govern. */
 const NO_IPV6 = errnoNumber('EAFNOSUPPORT');
 
+/** What rtnetlink itself carries out. */
+export type RtnetlinkOp = Exclude<KernelOp, { readonly op: 'link-features' }>;
+
 /** Writes the message or messages of one op. What a new link needs once it exists comes from encodeFollowUp. */
-export function encodeOp(batch: RequestBatch, op: KernelOp): void {
+export function encodeOp(batch: RequestBatch, op: RtnetlinkOp): void {
   const { writer } = batch;
   switch (op.op) {
     case 'link-create':
@@ -65,7 +68,7 @@ export function encodeOp(batch: RequestBatch, op: KernelOp): void {
  * True when the op has a second part that may run only after the first succeeded: it names the new link by its name, which would
  * be a stranger's if the name was taken.
  */
-export function hasFollowUp(op: KernelOp): op is KernelOp & { readonly op: 'link-create' } {
+export function hasFollowUp(op: RtnetlinkOp): op is RtnetlinkOp & { readonly op: 'link-create' } {
   return op.op === 'link-create' && op.link.addrGenMode !== undefined;
 }
 

@@ -11,6 +11,7 @@ import {
   type KernelOpResult,
   type KernelSubscription,
   type Link,
+  type LinkFeature,
   type Logger,
   type Neighbour,
   type Random,
@@ -18,7 +19,7 @@ import {
   type RouteFilter,
   type RtNetlink,
 } from '@tartan/core';
-import { applyOps } from './apply';
+import { applyInOrder } from './apply-in-order';
 import { decodeAddress, encodeAddressDump } from './codec/address-codec';
 import { RTM } from './codec/constants';
 import { decodeLink, encodeLinkDump } from './codec/link-codec';
@@ -28,10 +29,11 @@ import { encodeRouteDump } from './codec/route-requests';
 import { Connection } from './connection';
 import { dump, type DumpRequest } from './dump';
 import { errnoNumber, kernelSocket } from './errno';
+import { Ethtool } from './ethtool';
 import { lookupRoutes } from './lookup';
 import { Subscription } from './subscription';
 import type { Sysctls } from './sysctl';
-import type { Transport } from './transport/transport';
+import { NETLINK_PROTOCOL, type Transport } from './transport/transport';
 
 export interface KernelNetlinkOptions {
   readonly transport: Transport;
@@ -52,17 +54,21 @@ const emptyOn = new Set((['ENODEV', 'ENOENT', 'EAFNOSUPPORT', 'EOPNOTSUPP'] as c
 
 /**
  * The contract over AF_NETLINK sockets: one for changes and lookups, one for dumps, so that a long dump does not hold up a
- * change, and one per subscription. Sockets are opened when first needed and again after a failure.
+ * change, one for device features, and one per subscription. Sockets are opened when first needed and again after a failure.
  */
 export class KernelNetlink implements RtNetlink {
   private readonly requests: Connection;
   private readonly dumps: Connection;
+  private readonly generic: Connection;
+  private readonly ethtool: Ethtool;
   private readonly subscriptions = new Set<Subscription>();
   private closed = false;
 
   constructor(private readonly options: KernelNetlinkOptions) {
     this.requests = new Connection(options);
     this.dumps = new Connection(options);
+    this.generic = new Connection({ ...options, protocol: NETLINK_PROTOCOL.generic });
+    this.ethtool = new Ethtool(this.generic);
   }
 
   listLinks(): Promise<Link[]> {
@@ -72,6 +78,10 @@ export class KernelNetlink implements RtNetlink {
       encode: (writer, sequence) => encodeLinkDump(writer, sequence),
       decode: decodeLink,
     });
+  }
+
+  listLinkFeatures(ifindex: number): Promise<ReadonlyMap<string, LinkFeature>> {
+    return this.ethtool.listFeatures(ifindex);
   }
 
   listAddresses(filter: DeviceFilter = {}): Promise<InterfaceAddress[]> {
@@ -139,7 +149,8 @@ export class KernelNetlink implements RtNetlink {
   }
 
   apply(ops: readonly KernelOp[]): Promise<KernelOpResult[]> {
-    return applyOps(this.requests, ops);
+    const { requests, ethtool } = this;
+    return applyInOrder({ requests, ethtool }, ops);
   }
 
   subscribe(groups: readonly KernelEventGroup[], listener: (event: KernelEvent) => void): KernelSubscription {
@@ -168,6 +179,7 @@ export class KernelNetlink implements RtNetlink {
     this.closed = true;
     this.requests.close();
     this.dumps.close();
+    this.generic.close();
     for (const subscription of [...this.subscriptions]) subscription.close();
   }
 

@@ -120,6 +120,15 @@ export interface VxlanChange {
   readonly lowerIndex?: number;
 }
 
+/** One of a device's features: offloads and the like, as `ethtool -k` lists them. */
+export interface LinkFeature {
+  readonly active: boolean;
+  /** Asked for; active as soon as everything that it depends on is active as well. */
+  readonly wanted: boolean;
+  /** False where the driver or the kernel allows no other value: "[fixed]". */
+  readonly changeable: boolean;
+}
+
 export interface InterfaceAddress {
   readonly ifindex: number;
   /** The interface's own address. */
@@ -237,6 +246,11 @@ export type KernelOp =
   | { readonly op: 'link-create'; readonly link: LinkSpec }
   | { readonly op: 'link-change'; readonly ifindex: number; readonly change: LinkChange }
   | { readonly op: 'link-delete'; readonly ifindex: number }
+  /**
+   * Asks for features to be on or off, by the kernel's names; the others stay (`ethtool -K`). Fails with EOPNOTSUPP when one is unknown
+   * or fixed, after the rest has been set, and where the kernel has no such interface (before 5.8).
+   */
+  | { readonly op: 'link-features'; readonly ifindex: number; readonly features: Readonly<Record<string, boolean>> }
   /** Adds, or brings flags up to date. */
   | { readonly op: 'address-replace'; readonly address: InterfaceAddressSpec }
   | { readonly op: 'address-delete'; readonly address: InterfaceAddressSpec }
@@ -261,7 +275,13 @@ export type KernelOpResult =
   { readonly ok: true } | { readonly ok: false; readonly error: TartanError<'KERNEL_REFUSED' | 'KERNEL_SOCKET'> };
 
 export type KernelEvent =
-  | { readonly type: 'link'; readonly action: 'new' | 'del'; readonly link: Link }
+  | {
+      readonly type: 'link';
+      readonly action: 'new' | 'del';
+      readonly link: Link;
+      /** Active features of the link are others now. */
+      readonly featuresChanged?: boolean;
+    }
   | { readonly type: 'address'; readonly action: 'new' | 'del'; readonly address: InterfaceAddress }
   | { readonly type: 'route'; readonly action: 'new' | 'del'; readonly route: Route }
   | { readonly type: 'neighbour'; readonly action: 'new' | 'del'; readonly neighbour: Neighbour }
@@ -285,6 +305,8 @@ export interface RouteFilter {
  */
 export interface RtNetlink {
   listLinks(): Promise<Link[]>;
+  /** By the kernel's names: `tx-checksum-ip-generic`. Rejects with ENODEV, and with EOPNOTSUPP where the kernel is older than 5.8. */
+  listLinkFeatures(ifindex: number): Promise<ReadonlyMap<string, LinkFeature>>;
   listAddresses(filter?: { readonly family?: IpFamily; readonly ifindex?: number }): Promise<InterfaceAddress[]>;
   listRoutes(filter?: RouteFilter): Promise<Route[]>;
   listNeighbours(filter?: { readonly family?: IpFamily; readonly ifindex?: number }): Promise<Neighbour[]>;

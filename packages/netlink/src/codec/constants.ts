@@ -63,7 +63,10 @@ export const IFLA = {
   afSpec: 26,
   extMask: 29,
   linkNetnsId: 37,
+  event: 44,
 } as const;
+/** include/uapi/linux/if_link.h: IFLA_EVENT_FEATURES, why a notification was sent. */
+export const IFLA_EVENT_FEATURES = 2;
 export const IFLA_INFO = { kind: 1, data: 2 } as const;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 /** include/uapi/linux/veth.h. */

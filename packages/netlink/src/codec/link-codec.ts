@@ -4,6 +4,7 @@ import {
   AF,
   IFF,
   IFLA,
+  IFLA_EVENT_FEATURES,
   IFLA_INET6_ADDR_GEN_MODE,
   IFLA_INFO,
   NLM_F,
@@ -49,6 +50,13 @@ export function decodeLink(view: DataView, start: number, end: number): Link | u
     broadcast: (flags & IFF.broadcast) !== 0,
     pointToPoint: (flags & IFF.pointToPoint) !== 0,
   };
+}
+
+/** True when a notification about a link says that its features are others now. */
+export function tellsOfFeatures(view: DataView, start: number, end: number): boolean {
+  const attributes = new AttributeCursor(view, start + SIZE.ifinfomsg, end);
+  while (attributes.next()) if (attributes.type === IFLA.event) return attributes.u32() === IFLA_EVENT_FEATURES;
+  return false;
 }
 
 interface LinkAttributes {

@@ -77,6 +77,10 @@ export class AttributeCursor {
     return this.size >= 1 ? this.view.getUint8(this.start) : undefined;
   }
 
+  u16(): number | undefined {
+    return this.size >= 2 ? this.view.getUint16(this.start, HOST_ORDER) : undefined;
+  }
+
   u32(): number | undefined {
     return this.size >= 4 ? this.view.getUint32(this.start, HOST_ORDER) : undefined;
   }

@@ -1,5 +1,6 @@
 import type { KernelOp } from '@tartan/core';
 import { deleteAddress, replaceAddress } from './fake-address-ops';
+import { setFeatures } from './fake-feature-ops';
 import { changeLink, createLink, deleteLink } from './fake-link-ops';
 import { deleteFdb, deleteNeighbour, probeNeighbour, replaceFdb, replaceNeighbour } from './fake-neighbour-ops';
 import { addRoute, deleteRoute, replaceRoute } from './fake-route-ops';
@@ -16,6 +17,9 @@ export function applyToTables(tables: FakeTables, op: KernelOp): void {
       return;
     case 'link-delete':
       deleteLink(tables, op.ifindex);
+      return;
+    case 'link-features':
+      setFeatures(tables, op.ifindex, op.features);
       return;
     case 'address-replace':
       replaceAddress(tables, op.address);

@@ -8,6 +8,7 @@ export type FakeRequest =
   | {
       readonly op:
         | 'list-links'
+        | 'list-link-features'
         | 'list-addresses'
         | 'list-routes'
         | 'list-neighbours'

@@ -12,6 +12,7 @@ import {
   type KernelSubscription,
   type Link,
   type LinkChange,
+  type LinkFeature,
   type Neighbour,
   type Route,
   type RouteFilter,
@@ -21,6 +22,7 @@ import {
 import type { ErrnoName } from '../errno';
 import { deleteAddress, replaceAddress } from './fake-address-ops';
 import { FakeEvents } from './fake-events';
+import { setFeatures, viewFeatures } from './fake-feature-ops';
 import { FakeFailures, type FailureOptions, type FakeRequest, type FakeRequestName } from './fake-failures';
 import { changeLink, deleteLink, registerLink, setPlugged, setUp, type PlainLink } from './fake-link-ops';
 import { deleteFdb, deleteNeighbour, probeNeighbour, replaceFdb, replaceNeighbour } from './fake-neighbour-ops';
@@ -161,6 +163,17 @@ export class FakeKernel implements RtNetlink {
     changeLink(this.tables, this.named(name).index, change);
   }
 
+  /** As `ethtool -K` by somebody else. */
+  setFeature(name: string, feature: string, on: boolean): void {
+    setFeatures(this.tables, this.named(name).index, { [feature]: on });
+  }
+
+  /** `on`, `off`, or undefined where the link has no such feature. */
+  feature(name: string, feature: string): 'on' | 'off' | undefined {
+    const found = viewFeatures(this.named(name)).get(feature);
+    return found && (found.active ? 'on' : 'off');
+  }
+
   removeLink(name: string): void {
     deleteLink(this.tables, this.named(name).index);
   }
@@ -280,6 +293,10 @@ export class FakeKernel implements RtNetlink {
     return this.own.listLinks();
   }
 
+  listLinkFeatures(ifindex: number): Promise<ReadonlyMap<string, LinkFeature>> {
+    return this.own.listLinkFeatures(ifindex);
+  }
+
   listAddresses(filter?: Parameters<RtNetlink['listAddresses']>[0]): Promise<InterfaceAddress[]> {
     return this.own.listAddresses(filter);
   }
@@ -349,6 +366,7 @@ function interfaceAddress(text: string): { address: IpAddress; prefixLength: num
 const callNames: ReadonlySet<string> = new Set<FakeRequestName>([
   'apply',
   'list-links',
+  'list-link-features',
   'list-addresses',
   'list-routes',
   'list-neighbours',

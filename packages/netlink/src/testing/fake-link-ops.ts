@@ -1,5 +1,6 @@
 import { MacAddress, type LinkChange, type LinkSpec, type VxlanChange, type VxlanData } from '@tartan/core';
 import { addLinkLocal, addRoutesOf, removeEntry } from './fake-address-ops';
+import { initialFeatures } from './fake-feature-ops';
 import { flushFdb, flushNeighbours } from './fake-neighbour-ops';
 import { dropRoute, flushIpv4Routes } from './fake-route-ops';
 import { Refusal, type FakeLink, type FakeTables } from './fake-tables';
@@ -39,6 +40,7 @@ export function registerLink(tables: FakeTables, spec: PlainLink): FakeLink {
     lowerIndex: spec.lowerIndex,
     addrGenMode: spec.addrGenMode ?? 0,
     vxlan: spec.vxlan,
+    features: initialFeatures(spec.loopback ?? false),
   };
   tables.links.set(index, link);
   tables.sysctls.addDevice(link.name);

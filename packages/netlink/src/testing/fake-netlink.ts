@@ -11,6 +11,7 @@ import {
   type KernelOpResult,
   type KernelSubscription,
   type Link,
+  type LinkFeature,
   type Neighbour,
   type Route,
   type RouteFilter,
@@ -22,6 +23,7 @@ import { errnoNumber, kernelRefused, kernelSocket, meansGone } from '../errno';
 import { checkSysctlPath } from '../sysctl-path';
 import { applyToTables } from './fake-apply';
 import type { FakeEvents } from './fake-events';
+import { viewFeatures } from './fake-feature-ops';
 import type { FakeFailures, FakeRequest, InjectedFailure } from './fake-failures';
 import { lookupRoute } from './fake-lookup';
 import { viewRoute } from './fake-route-ops';
@@ -47,6 +49,10 @@ export class FakeNetlink implements RtNetlink {
 
   listLinks(): Promise<Link[]> {
     return this.call({ op: 'list-links' }, (tables) => [...tables.links.values()].map((link) => tables.viewLink(link)));
+  }
+
+  listLinkFeatures(ifindex: number): Promise<ReadonlyMap<string, LinkFeature>> {
+    return this.call({ op: 'list-link-features' }, (tables) => viewFeatures(tables.link(ifindex)));
   }
 
   listAddresses(filter: { readonly family?: IpFamily; readonly ifindex?: number } = {}): Promise<InterfaceAddress[]> {

@@ -1,5 +1,6 @@
 import type { FdbEntry, InterfaceAddress, KernelEvent, Link, Neighbour, VxlanData } from '@tartan/core';
 import type { ErrnoName } from '../errno';
+import type { FakeFeature } from './fake-feature-ops';
 import { FakeRouteTable } from './fake-route-table';
 import { FakeSysctls } from './fake-sysctls';
 
@@ -29,6 +30,7 @@ export interface FakeLink {
   lowerIndex: number | undefined;
   addrGenMode: number;
   vxlan: VxlanData | undefined;
+  readonly features: ReadonlyMap<string, FakeFeature>;
 }
 
 /** The state of one fake network namespace. The operations on it live in the fake-*-ops files. */
@@ -95,8 +97,8 @@ export class FakeTables {
     };
   }
 
-  emitLink(link: FakeLink, action: 'new' | 'del' = 'new'): void {
-    this.emit({ type: 'link', action, link: this.viewLink(link) });
+  emitLink(link: FakeLink, action: 'new' | 'del' = 'new', why: { readonly featuresChanged?: true } = {}): void {
+    this.emit({ type: 'link', action, link: this.viewLink(link), ...why });
   }
 
   addressesOf(ifindex: number, family?: 4 | 6): InterfaceAddress[] {
