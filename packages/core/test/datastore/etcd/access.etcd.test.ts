@@ -19,7 +19,7 @@ afterEach(() => cleanup.run());
 const start = async (options: EtcdClusterOptions = {}): Promise<EtcdCluster> =>
   cleanup.add(await EtcdCluster.start(options), (cluster) => cluster.destroy());
 const open = (options: EtcdDatastoreOptions): Datastore =>
-  cleanup.add(createEtcdDatastore({ timeoutMs: 3_000, logger, ...options }), (datastore) => datastore.close());
+  cleanup.add(createEtcdDatastore({ timeoutMs: 8_000, logger, ...options }), (datastore) => datastore.close());
 const directory = async (): Promise<string> =>
   cleanup.add(await mkdtemp(join(tmpdir(), 'tartan-tls-')), (path) => rm(path, { recursive: true }));
 const everythingSaid = (...errors: (Error | null)[]): string =>

@@ -199,7 +199,7 @@ describe('a file server that hangs', () => {
         return new Promise((resolve) => (answer = resolve));
       },
     };
-    const intervals = { pollIntervalMs: 10_000, progressIntervalMs: 10_000, timeoutMs: 50 };
+    const intervals = { pollIntervalMs: 10_000, progressIntervalMs: 10_000, timeoutMs: 1_000 };
     const view = new FileView({ source, isDirectory: true, ...intervals, clock: systemClock, logger });
     cleanup.add(view, (opened) => opened.close());
     const calls = await Promise.all([view.list(forever), view.list(forever), view.getConfig(forever)].map(timed));
