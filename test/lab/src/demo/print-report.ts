@@ -89,7 +89,8 @@ function figures({ throughput, crash, skipped }: DemoReport, ink: Ink): string[]
 
 function verdict(report: DemoReport, ink: Ink): string[] {
   const lines = report.problems.map((problem) => `${ink.bad('✗')} ${problem}`);
-  const result = report.ok ? ink.good('All of it worked.') : ink.bad('Not all of it worked.');
+  const success = report.skipped.length === 0 ? 'All of it worked.' : 'All of it worked, except for what was skipped.';
+  const result = report.ok ? ink.good(success) : ink.bad('Not all of it worked.');
   return ['', ...lines, `${ink.bold(result)} ${report.seconds.toFixed(1)} s. Picture: ${report.topologySvg}`];
 }
 
