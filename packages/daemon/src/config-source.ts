@@ -1,14 +1,13 @@
 import {
   type BackOff,
-  type ConfigWarning,
+  type Clock,
   type Datastore,
   type Logger,
   type NetworkConfig,
-  type Clock,
-  abortReason,
   isTartanError,
   parseNetworkConfig,
 } from '@tartan/core';
+import { messageOf } from './node-checks';
 
 /*
  * The network config as a stream of valid configs.
@@ -19,7 +18,7 @@ import {
  */
 
 export interface ConfigSourceOptions {
-  readonly datastore: Datastore;
+  readonly datastore: Pick<Datastore, 'getConfig' | 'watchConfig'>;
   readonly strict: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -29,87 +28,104 @@ export interface ConfigSourceOptions {
 export interface ConfigSourceListener {
   /** A valid config that differs from the one before. */
   onConfig(config: NetworkConfig): void;
-  /** Why there is no (newer) valid config; null when there is. For readiness. */
-  onProblem(problem: string | null): void;
+  /** Why there is no (newer) valid config. Called again when the reason changes. */
+  onProblem(problem: string): void;
+  /** The config that was delivered last is what the datastore says, after a problem. */
+  onRecovered(): void;
 }
+
+/** A watch that stood this long was a good one: the next failure is met with a short delay again. */
+const GOOD_WATCH_MS = 5_000;
 
 export class ConfigSource {
   private lastText: string | null = null;
-  private lastProblem: string | null = null;
+  private problem: { readonly text: string; readonly ofConfig: boolean } | null = null;
 
   constructor(private readonly options: ConfigSourceOptions) {}
 
-  /** Delivers configs until the signal aborts; then resolves. Never rejects. */
+  /** Delivers configs until the signal aborts; then resolves. Never rejects: every failure is reported and tried again. */
   async run(listener: ConfigSourceListener, signal: AbortSignal): Promise<void> {
-    const { datastore, clock, backOff } = this.options;
+    const { clock, backOff } = this.options;
     while (!signal.aborted) {
+      const startedAt = clock.monotonic();
       try {
-        const present = await datastore.getConfig(signal);
-        backOff.reset();
-        this.accept(present.text, listener);
+        await this.follow(listener, signal);
       } catch (error) {
-        if (signal.aborted) return;
+        if (isAborted(signal)) return;
         this.report(error, listener);
       }
-      try {
-        for await (const record of datastore.watchConfig(signal)) {
-          backOff.reset();
-          this.accept(record.text, listener);
-        }
-      } catch (error) {
-        if (signal.aborted) return;
-        this.report(error, listener);
-      }
+      if (clock.monotonic() - startedAt >= GOOD_WATCH_MS) backOff.reset();
       await clock.sleep(backOff.next(), signal).catch(() => undefined);
     }
   }
 
-  private accept(text: string, listener: ConfigSourceListener): void {
-    if (text === this.lastText) {
-      this.clearProblem(listener);
-      return;
-    }
+  /** The watch alone would not tell that there is no config yet. */
+  private async follow(listener: ConfigSourceListener, signal: AbortSignal): Promise<void> {
+    const { datastore } = this.options;
     try {
-      const { config, warnings } = parseNetworkConfig(text, { strict: this.options.strict });
-      this.lastText = text;
-      this.clearProblem(listener);
-      for (const warning of warnings) this.warn(warning);
-      listener.onConfig(config);
+      this.accept((await datastore.getConfig(signal)).text, listener);
     } catch (error) {
+      if (!isTartanError(error, 'DATASTORE_NOT_FOUND')) throw error;
       this.report(error, listener);
     }
+    for await (const { text } of datastore.watchConfig(signal)) this.accept(text, listener);
   }
 
-  private warn(warning: ConfigWarning): void {
-    this.options.logger.warn('network config warning', { key: warning.key, warning: warning.message });
+  private accept(text: string, listener: ConfigSourceListener): void {
+    if (text === this.lastText) {
+      this.recover(listener);
+      return;
+    }
+    const parsed = this.parse(text, listener);
+    if (!parsed) return;
+    this.lastText = text;
+    this.problem = null;
+    for (const { key, message } of parsed.warnings) {
+      this.options.logger.warn('network config warning', { key, warning: message });
+    }
+    listener.onConfig(parsed.config);
   }
 
-  private clearProblem(listener: ConfigSourceListener): void {
-    this.lastProblem = null;
-    listener.onProblem(null);
+  private parse(text: string, listener: ConfigSourceListener): ReturnType<typeof parseNetworkConfig> | null {
+    try {
+      return parseNetworkConfig(text, { strict: this.options.strict });
+    } catch (error) {
+      this.report(error, listener);
+      return null;
+    }
   }
 
-  /** One line per distinct problem; an unreachable datastore is the datastore's own line. */
+  private recover(listener: ConfigSourceListener): void {
+    if (this.problem === null) return;
+    if (this.problem.ofConfig) this.options.logger.info('network config is the one in force again');
+    this.problem = null;
+    listener.onRecovered();
+  }
+
   private report(error: unknown, listener: ConfigSourceListener): void {
-    const problem = error instanceof Error ? error.message : String(error);
-    listener.onProblem(problem);
-    if (problem === this.lastProblem) return;
-    this.lastProblem = problem;
+    const text = messageOf(error);
+    if (text === this.problem?.text) return;
+    this.problem = { text, ofConfig: isTartanError(error, 'CONFIG_INVALID', 'CONFIG_NOT_JSON') };
+    this.log(error);
+    listener.onProblem(text);
+  }
+
+  /** One line per distinct problem; that the datastore is away is the datastore's own line. */
+  private log(error: unknown): void {
     const { logger } = this.options;
     if (isTartanError(error, 'DATASTORE_UNAVAILABLE')) return;
-    if (isTartanError(error, 'DATASTORE_NOT_FOUND'))
+    if (isTartanError(error, 'DATASTORE_NOT_FOUND')) {
       logger.warn('waiting for the network config', { key: error.data.key });
-    else logger.error('network config is not usable', { error });
+    } else if (this.problem?.ofConfig) {
+      const instead = this.lastText === null ? 'waiting for a good one' : 'the last good one stays in force';
+      logger.error('network config is not usable', { error, instead });
+    } else {
+      logger.error('network config cannot be read, trying on', { error });
+    }
   }
 }
 
-/** Resolves with the first config; rejects with the abort reason. */
-export function firstConfig(
-  subscribe: (onConfig: (config: NetworkConfig) => void) => void,
-  signal: AbortSignal,
-): Promise<NetworkConfig> {
-  return new Promise((resolve, reject) => {
-    subscribe(resolve);
-    signal.addEventListener('abort', () => reject(abortReason(signal)), { once: true });
-  });
+/** A function, since the flag changes across an await. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }

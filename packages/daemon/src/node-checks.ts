@@ -30,13 +30,17 @@ export class NodeChecks {
     this.kernel = registry.declare({ name: 'kernel', waitingFor: 'nothing programmed yet' });
   }
 
-  /** Runs a step; its failure fails the check of that name with the error's message. */
-  async guard<T>(name: CheckName, step: () => Promise<T>): Promise<T> {
+  /** Runs a step; its failure fails the check of that name with the error's message, unless it was only told to stop. */
+  async guard<T>(name: CheckName, signal: AbortSignal, step: () => T | Promise<T>): Promise<T> {
     try {
       return await step();
     } catch (error) {
-      this[name].fail(error instanceof Error ? error.message : String(error));
+      if (!signal.aborted) this[name].fail(messageOf(error));
       throw error;
     }
   }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

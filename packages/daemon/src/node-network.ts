@@ -1,31 +1,26 @@
 import {
-  type Backend,
   type BackendModule,
   type BackendNetwork,
   type BackendPublication,
   type Clock,
   type DaemonOptions,
   type ExternalInterface,
-  type InterfaceWatch,
   type Lease,
   type LeaseAttrs,
-  type LeaseListener,
-  type LeaseLoss,
-  type LeaseManager,
   type Logger,
   type NetworkConfig,
   type OwnerIdentity,
-  type LeaseSubnets,
   type RtNetlink,
   BackOff,
   Ipv4Address,
-  TartanError,
   diffNetworkConfig,
   isTartanError,
   selectExternalInterface,
-  watchExternalInterface,
 } from '@tartan/core';
-import type { NodeChecks } from './node-checks';
+import { describeLease, sameSubnets } from './describe-lease';
+import { InterfaceFollower, watchInterfaces } from './interface-follower';
+import { type NodeChecks, messageOf } from './node-checks';
+import type { NodeLease } from './node-lease';
 import type { SubnetFile } from './subnet-file';
 import { WakeUp } from './wake-up';
 
@@ -35,11 +30,13 @@ import { WakeUp } from './wake-up';
  * Every step (interface, backend, lease, subnet file) may fail for reasons that pass: a DHCP client that is slow, a module that is
  * not loaded yet, etcd that comes up last. So bringing the network up is one function that is tried until it succeeds, and called
  * again when the config, the interface or the lease changes; each step is idempotent, and what a step finds already right it leaves
- * alone. Traffic goes on meanwhile: nothing is taken down before the new plan stands, and the reconciler then applies the difference.
+ * alone. A change during a try ends it and starts the next one, so nothing is brought up on facts that are out of date.
+ *
+ * Traffic goes on meanwhile: nothing is taken down before the new plan stands, and the reconciler then applies the difference.
  */
 
-/** Mistakes that no waiting cures: the daemon ends with the message, exit status 1. */
-const FATAL = new Set(['LEASE_DUPLICATE_PUBLIC_IP', 'IFACE_OPTION_INVALID']);
+/** Mistakes that no waiting cures, while the network does not stand yet: the daemon ends with the message, exit status 1. */
+const FATAL = ['LEASE_DUPLICATE_PUBLIC_IP', 'IFACE_OPTION_INVALID'] as const;
 
 /** Receives the network that is in force; owns the way from snapshots to the kernel. */
 export interface NetworkSink {
@@ -57,14 +54,12 @@ export interface StandingNetwork {
 }
 
 export interface NodeNetworkOptions {
-  readonly options: DaemonOptions;
+  readonly options: Pick<DaemonOptions, 'iface' | 'ifaceRegex' | 'ifaceCanReach' | 'publicIp' | 'publicIpv6'>;
   readonly identity: OwnerIdentity;
   readonly netlink: RtNetlink;
-  readonly leaseManager: LeaseManager;
+  readonly lease: NodeLease;
   readonly findBackend: (type: string) => BackendModule;
-  readonly subnetFile: SubnetFile;
-  /** Subnets of the last run. */
-  readonly previous: LeaseSubnets;
+  readonly subnetFile: Pick<SubnetFile, 'set'>;
   readonly sink: NetworkSink;
   readonly checks: NodeChecks;
   readonly clock: Clock;
@@ -74,12 +69,16 @@ export interface NodeNetworkOptions {
 export class NodeNetwork {
   private config: NetworkConfig | null = null;
   private standing: StandingNetwork | null = null;
-  private watch: InterfaceWatch | undefined;
-  private readonly wakeUp: WakeUp;
-  private lastProblem: string | null = null;
+  private chosen: ExternalInterface | null = null;
+  private problem: string | null = null;
+  private readonly changes: WakeUp;
+  private readonly follower: InterfaceFollower;
 
   constructor(private readonly deps: NodeNetworkOptions) {
-    this.wakeUp = new WakeUp(deps.clock);
+    const { clock, logger, netlink, checks } = deps;
+    this.changes = new WakeUp(clock);
+    const onOutdated = (): void => this.changes.wake();
+    this.follower = new InterfaceFollower({ netlink, clock, logger, check: checks.interface, onOutdated });
   }
 
   /** For status pages: JSON, null before the network stands. */
@@ -97,76 +96,105 @@ export class NodeNetwork {
     };
   }
 
-  /** A valid config arrived. Before the network stands it is simply the one to use; afterwards only what is safe is applied. */
-  setConfig(config: NetworkConfig): void {
-    if (this.standing) {
-      if (!this.applies(this.standing, config)) return;
+  /**
+   * A valid config arrived. Before the network stands it is simply the one to use; afterwards it is applied as a whole if all of it can be
+   * while pods run, else not at all. Returns what is not in force of it, null when all is or will be.
+   */
+  setConfig(config: NetworkConfig): string | null {
+    const { standing, deps } = this;
+    if (standing) {
+      const changes = diffNetworkConfig(standing.config, config, standing.lease);
+      const blocked = changes.filter((change) => !change.live);
+      for (const change of changes) {
+        const fields = { key: change.key, from: change.from, to: change.to };
+        if (blocked.length === 0) deps.logger.info('network config changed, applied', fields);
+        else if (change.live) deps.logger.warn('network config changed, not applied', fields);
+        else deps.logger.warn('network config changed, not applied', { ...fields, remedy: change.remedy });
+      }
+      if (blocked.length > 0) return blocked.map(describeBlocked).join('; ');
+      if (changes.length === 0) return null;
     }
     this.config = config;
-    this.wakeUp.wake();
+    this.changes.wake();
+    return null;
+  }
+
+  /** The lease has other subnets: bring the network up with them. */
+  leaseMoved(): void {
+    this.changes.wake();
+  }
+
+  /** The same subnets with a later expiry: only our memory of them changes. */
+  leaseRenewed(lease: Lease): void {
+    if (!this.standing || !sameSubnets(this.standing.lease, lease)) return;
+    this.standing = { ...this.standing, lease };
+    this.writeSubnetFile(this.standing);
   }
 
   /** Brings the network up and keeps it so until the signal aborts (then resolves) or a mistake ends it (then rejects). */
   async run(signal: AbortSignal): Promise<void> {
-    const { leaseManager } = this.deps;
-    const inner = new AbortController();
-    const both = AbortSignal.any([signal, inner.signal]);
+    const backOff = new BackOff({ initialMs: 250, maxMs: 10_000 });
     try {
-      await this.bringUp(both);
-      if (both.aborted) return;
-      const parts = [leaseManager.maintain(this.leaseListener(), both), this.followChanges(both)];
-      await Promise.all(parts.map((part) => part.finally(() => inner.abort())));
+      while (!signal.aborted) {
+        const outcome = await this.tryOnce(signal);
+        if (outcome.kind === 'failed') await this.pause(outcome.error, backOff.next(), signal);
+        else {
+          backOff.reset();
+          await this.changes.wait(signal);
+        }
+      }
     } finally {
-      inner.abort();
-      this.watch?.close();
+      this.follower.close();
       await this.standing?.network.close();
     }
   }
 
-  private async followChanges(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      await this.wakeUp.wait(signal);
-      if (signal.aborted) return;
-      await this.bringUp(signal);
+  private async tryOnce(signal: AbortSignal): Promise<{ kind: 'done' } | { kind: 'failed'; error: unknown }> {
+    try {
+      await this.changes.interruptible(signal, async (inner) => {
+        if (this.config) await this.bringUp(this.config, inner);
+      });
+      return { kind: 'done' };
+    } catch (error) {
+      // Whatever failed did so on facts that are out of date: the next try follows at once.
+      if (signal.aborted || this.changes.pending) return { kind: 'done' };
+      if (!this.standing && isTartanError(error, ...FATAL)) throw error;
+      this.report(error);
+      return { kind: 'failed', error };
     }
   }
 
-  /** Repeats `attempt` until it succeeds or the signal aborts. */
-  private async bringUp(signal: AbortSignal): Promise<void> {
-    const backOff = new BackOff({ initialMs: 250, maxMs: 10_000 });
-    while (!signal.aborted) {
-      try {
-        const config = this.config;
-        if (config === null) await this.wakeUp.wait(signal);
-        else return await this.attempt(config, signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (error instanceof TartanError && FATAL.has(error.code)) throw error;
-        this.report(error);
-        await this.wakeUp.wait(signal, backOff.next());
-      }
-    }
+  /** Until it is worth trying again. Where no interface fits, that is as soon as one changes. */
+  private async pause(error: unknown, ms: number, signal: AbortSignal): Promise<void> {
+    const { netlink, clock } = this.deps;
+    const watch = isTartanError(error, 'IFACE_NOT_FOUND')
+      ? watchInterfaces({ netlink, clock, onChange: () => this.changes.wake() })
+      : undefined;
+    await this.changes.wait(signal, ms);
+    watch?.close();
   }
 
-  private async attempt(config: NetworkConfig, signal: AbortSignal): Promise<void> {
-    const { checks, netlink, clock, logger, findBackend, identity } = this.deps;
-    const module = await checks.guard('backend', () => Promise.resolve(findBackend(config.backendType)));
-    const externalInterface = await checks.guard('interface', () => this.selectInterface(config));
-    checks.interface.pass(`${externalInterface.ifname} (${externalInterface.pickedBy})`);
-    this.watchInterface(externalInterface);
-    const backend = module.create({
-      config,
-      externalInterface,
-      netlink,
-      clock,
-      identity,
-      logger: logger.child({ backend: module.type }),
+  private async bringUp(config: NetworkConfig, signal: AbortSignal): Promise<void> {
+    const { checks, lease: nodeLease } = this.deps;
+    const module = await checks.guard('backend', signal, () => this.deps.findBackend(config.backendType));
+    const externalInterface = await checks.guard('interface', signal, () => this.selectInterface(config));
+    this.chosen = externalInterface;
+    this.follower.follow(externalInterface);
+    const [backend, publication] = await checks.guard('backend', signal, async () => {
+      const made = this.createBackend(module, config, externalInterface);
+      return [made, await made.prepare(signal)] as const;
     });
-    const publication = await checks.guard('backend', () => backend.prepare(signal));
-    const lease = await checks.guard('lease', () => this.obtainLease(config, externalInterface, publication, signal));
-    const network = await checks.guard('backend', () => backend.start(lease, signal));
+    const attrs = this.attrs(externalInterface, publication);
+    const lease = await checks.guard('lease', signal, () => nodeLease.obtain(config, attrs, signal));
+    const network = await checks.guard('backend', signal, () => backend.start(lease, signal));
     checks.backend.pass(module.type);
     await this.take({ config, externalInterface, module, lease, network });
+  }
+
+  private createBackend(module: BackendModule, config: NetworkConfig, externalInterface: ExternalInterface) {
+    const { netlink, clock, identity, logger } = this.deps;
+    const child = logger.child({ backend: module.type });
+    return module.create({ config, externalInterface, netlink, clock, identity, logger: child });
   }
 
   private selectInterface(config: NetworkConfig): Promise<ExternalInterface> {
@@ -174,6 +202,7 @@ export class NodeNetwork {
     return selectExternalInterface({
       netlink,
       logger,
+      previous: this.chosen,
       families: { ipv4: config.ipv4 !== null, ipv6: config.ipv6 !== null },
       options: {
         iface: options.iface,
@@ -183,28 +212,6 @@ export class NodeNetwork {
         publicIPv6: options.publicIpv6?.toString() ?? '',
       },
     });
-  }
-
-  private async obtainLease(
-    config: NetworkConfig,
-    externalInterface: ExternalInterface,
-    publication: BackendPublication,
-    signal: AbortSignal,
-  ): Promise<Lease> {
-    const { leaseManager, previous, checks } = this.deps;
-    const attrs = this.attrs(externalInterface, publication);
-    checks.lease.fail('waiting for a lease');
-    const lease = await leaseManager.acquire(
-      {
-        config,
-        attrs,
-        previousSubnet: this.standing?.lease.subnet ?? previous.subnet,
-        previousIpv6Subnet: this.standing?.lease.ipv6Subnet ?? previous.ipv6Subnet,
-      },
-      signal,
-    );
-    checks.lease.pass(describeLease(lease));
-    return lease;
   }
 
   private attrs({ publicIP, publicIPv6 }: ExternalInterface, publication: BackendPublication): LeaseAttrs {
@@ -218,19 +225,13 @@ export class NodeNetwork {
 
   /** Puts a complete network in force; the one before it is closed last, so that nothing is missing in between. */
   private async take(next: StandingNetwork): Promise<void> {
-    const { sink, subnetFile, options, logger } = this.deps;
+    const { sink, lease, logger } = this.deps;
     const before = this.standing;
     this.standing = next;
-    this.lastProblem = null;
-    subnetFile.set({
-      lease: next.lease,
-      network: next.config.ipv4?.network ?? null,
-      ipv6Network: next.config.ipv6?.network ?? null,
-      mtuBytes: next.network.mtuBytes,
-      ipMasq: options.ipMasq,
-    });
+    this.problem = null;
+    this.writeSubnetFile(next);
     sink.use(next);
-    await before?.network.close();
+    lease.use(next.lease);
     logger.info('network is up', {
       backend: next.module.type,
       lease: describeLease(next.lease),
@@ -240,99 +241,33 @@ export class NodeNetwork {
       publicIPv6: next.externalInterface.publicIPv6?.toString(),
       mtuBytes: next.network.mtuBytes,
     });
+    await before?.network
+      .close()
+      .catch((error: unknown) => logger.warn('the backend could not release what it held', { error }));
   }
 
-  /** One line per distinct problem, however often it is tried. */
-  private report(error: unknown): void {
-    const problem = error instanceof Error ? error.message : String(error);
-    if (problem === this.lastProblem) return;
-    this.lastProblem = problem;
-    this.deps.logger.error('network cannot be brought up yet, trying on', { error });
-  }
-
-  private watchInterface(current: ExternalInterface): void {
-    const { netlink, clock, logger } = this.deps;
-    if (this.watch) {
-      this.watch.update(current);
-      return;
-    }
-    this.watch = watchExternalInterface({
-      netlink,
-      clock,
-      logger,
-      current,
-      onChange: ({ reasons }) => this.interfaceChanged(reasons),
-    });
-    this.watch.ready.catch((error: unknown) => logger.warn('external interface cannot be watched', { error }));
-  }
-
-  /** A link that is only down or away keeps its plan: the reconciler puts routes back as soon as it returns. */
-  private interfaceChanged(reasons: readonly string[]): void {
-    if (reasons.includes('gone')) this.deps.checks.interface.fail('the external interface is gone');
-    if (reasons.every((reason) => reason === 'gone' || reason === 'down')) return;
-    this.wakeUp.wake();
-  }
-
-  private applies(standing: StandingNetwork, config: NetworkConfig): boolean {
-    const { logger } = this.deps;
-    const changes = diffNetworkConfig(standing.config, config, standing.lease);
-    for (const change of changes) {
-      const fields = { key: change.key, from: change.from, to: change.to };
-      if (change.live) logger.info('network config changed, applied', fields);
-      else logger.warn('network config changed, not applied', { ...fields, remedy: change.remedy });
-    }
-    return changes.length > 0 && changes.every((change) => change.live);
-  }
-
-  private leaseListener(): LeaseListener {
-    const { checks } = this.deps;
-    return {
-      onRenewed: (lease) => {
-        checks.lease.pass(describeLease(lease));
-        this.remember(lease);
-      },
-      onRenewalFailed: (error, lease) =>
-        checks.lease.pass(`${describeLease(lease)}, renewal failing: ${error.message}`),
-      onLost: (loss) => checks.lease.fail(describeLoss(loss)),
-      onReacquired: (lease) => {
-        checks.lease.pass(describeLease(lease));
-        if (this.standing && sameSubnets(this.standing.lease, lease)) this.remember(lease);
-        else this.wakeUp.wake();
-      },
-    };
-  }
-
-  /** The same subnets with a later expiry: only our memory of it changes. */
-  private remember(lease: Lease): void {
-    if (!this.standing || !sameSubnets(this.standing.lease, lease)) return;
-    this.standing = { ...this.standing, lease };
-    const { config, network } = this.standing;
+  private writeSubnetFile({ config, lease, network }: StandingNetwork): void {
     this.deps.subnetFile.set({
       lease,
       network: config.ipv4?.network ?? null,
       ipv6Network: config.ipv6?.network ?? null,
       mtuBytes: network.mtuBytes,
-      ipMasq: this.deps.options.ipMasq,
     });
   }
-}
 
-export function describeLease({ subnet, ipv6Subnet, reservation }: Lease): string {
-  const subnets = [subnet, ipv6Subnet].flatMap((prefix) => (prefix ? [prefix.toString()] : [])).join(' ');
-  return reservation ? `${subnets} (reserved)` : subnets;
-}
-
-function describeLoss(loss: LeaseLoss): string {
-  switch (loss.reason) {
-    case 'expired':
-      return 'the lease ran out';
-    case 'deleted':
-      return 'the lease was deleted';
-    case 'taken':
-      return `the subnet is held by ${loss.by.attrs.owner?.node ?? loss.by.attrs.publicIP.toString()}`;
+  /** One line per distinct problem, however often it is tried. */
+  private report(error: unknown): void {
+    const problem = messageOf(error);
+    if (problem === this.problem) return;
+    this.problem = problem;
+    const message = this.standing
+      ? 'network cannot be adapted yet, going on as it was and trying again'
+      : 'network cannot be brought up yet, trying on';
+    this.deps.logger.error(message, { error });
   }
 }
 
-function sameSubnets(a: Lease, b: Lease): boolean {
-  return a.subnet?.toString() === b.subnet?.toString() && a.ipv6Subnet?.toString() === b.ipv6Subnet?.toString();
+function describeBlocked(change: ReturnType<typeof diffNetworkConfig>[number]): string {
+  const text = `${change.key} changed to ${change.to}, not applied`;
+  return change.live ? text : `${text}: ${change.remedy}`;
 }

@@ -1,6 +1,7 @@
 import {
   type Clock,
   type IpPrefix,
+  type Lease,
   type LeaseSnapshot,
   type Logger,
   type NetworkController,
@@ -12,19 +13,26 @@ import {
   type RtNetlink,
   createNetworkController,
   createReconciler,
+  leaseKey,
 } from '@tartan/core';
+import { judgeKernel } from './kernel-check';
 import type { NodeChecks } from './node-checks';
 import type { NetworkSink, StandingNetwork } from './node-network';
+import { runParts } from './run-parts';
 import { WakeUp } from './wake-up';
 
 /*
  * Joins the two halves of the data path: complete snapshots from the lease manager, and the network that is in force. The reconciler
- * behind it is made when the first network stands, because only then the cluster's networks, and so what is ours, are known.
+ * behind it is made when the first network stands, because only then the cluster's networks, and so what is ours, are known; it is
+ * made anew when they change (a widened network), with the old ones still among its own, so that nothing is left behind in them.
  */
+
+/** The reconciler looks at everything each half minute at the latest; when none of that happened for so long, it is stuck. */
+const STALLED_MS = 5 * 60_000;
 
 export interface PeerProgrammerOptions {
   readonly netlink: RtNetlink;
-  readonly checks: NodeChecks;
+  readonly checks: Pick<NodeChecks, 'peers' | 'kernel'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: ReconcileMetrics;
@@ -34,63 +42,107 @@ export interface PeerProgrammerOptions {
 }
 
 interface Engine {
+  readonly networks: readonly IpPrefix[];
   readonly reconciler: Reconciler;
   readonly controller: NetworkController;
+}
+
+export interface ProgrammerStatus {
+  readonly plan: NetworkControllerStatus;
+  readonly kernel: ReconcilerStatus;
 }
 
 export class PeerProgrammer implements NetworkSink {
   private engine: Engine | null = null;
   private snapshot: LeaseSnapshot | null = null;
-  private readonly started: WakeUp;
+  private lease: Lease | null = null;
+  private lastPassAt = Infinity;
+  private readonly replaced: WakeUp;
 
   constructor(private readonly options: PeerProgrammerOptions) {
-    this.started = new WakeUp(options.clock);
+    this.replaced = new WakeUp(options.clock);
   }
 
-  use({ config, network, module }: StandingNetwork): void {
+  use({ config, network, module, lease }: StandingNetwork): void {
+    this.lease = lease;
     const networks = [config.ipv4?.network, config.ipv6?.network].flatMap((prefix) => prefix ?? []);
-    this.engine ??= this.createEngine([...networks, ...this.options.previousNetworks]);
-    this.engine.controller.setNetwork({ network, capabilities: module.capabilities });
-    this.started.wake();
+    const engine = this.engineFor(networks);
+    this.handOver(engine);
+    engine.controller.setNetwork({ network, capabilities: module.capabilities });
   }
 
   /** All peers, complete. */
   setSnapshot(snapshot: LeaseSnapshot): void {
     this.options.checks.peers.pass(`${snapshot.leases.length} known`);
     this.snapshot = snapshot;
-    this.engine?.controller.setSnapshot(snapshot);
+    if (this.engine) this.handOver(this.engine);
   }
 
-  status(): { plan: NetworkControllerStatus; kernel: ReconcilerStatus } | null {
+  status(): ProgrammerStatus | null {
     return this.engine && { plan: this.engine.controller.status(), kernel: this.engine.reconciler.status() };
+  }
+
+  /** False when the reconciler should long have finished a pass. */
+  get healthy(): boolean {
+    return this.options.clock.monotonic() - this.lastPassAt < STALLED_MS;
   }
 
   /** Works until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!this.engine && !signal.aborted) await this.started.wait(signal);
-    if (!this.engine) return;
-    await Promise.all([this.engine.reconciler.run(signal), this.engine.controller.run(signal)]);
+    for (;;) {
+      await this.replaced.interruptible(signal, (inner) => this.drive(inner));
+      if (signal.aborted) return;
+    }
   }
 
-  private createEngine(networks: readonly IpPrefix[]): Engine {
+  /** Runs the engine of now until another takes its place. */
+  private async drive(signal: AbortSignal): Promise<void> {
+    const { engine, options } = this;
+    if (!engine) return this.replaced.wait(signal);
+    this.lastPassAt = options.clock.monotonic();
+    const { reconciler, controller } = engine;
+    const parts = [
+      { name: 'reconciler', run: (inner: AbortSignal) => reconciler.run(inner) },
+      { name: 'controller', run: (inner: AbortSignal) => controller.run(inner) },
+    ];
+    await runParts(parts, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+
+  private engineFor(networks: readonly IpPrefix[]): Engine {
+    const { engine } = this;
+    if (engine && String(engine.networks) === String(networks)) return engine;
+    const known = [...(engine?.networks ?? []), ...this.options.previousNetworks];
+    this.engine = this.createEngine(networks, known);
+    this.replaced.wake();
+    return this.engine;
+  }
+
+  private createEngine(networks: readonly IpPrefix[], known: readonly IpPrefix[]): Engine {
     const { netlink, clock, logger, metrics, protocolName } = this.options;
-    const onPass = (status: ReconcilerStatus): void => this.showPass(status);
-    const reconciler = createReconciler({ netlink, clock, logger, metrics, protocolName, networks, onPass });
-    const controller = createNetworkController({ netlink, reconciler, networks, clock, logger, metrics });
-    if (this.snapshot) controller.setSnapshot(this.snapshot);
-    return { reconciler, controller };
+    const common = { netlink, clock, logger, metrics, networks: [...networks, ...known] };
+    const onPass = (status: ReconcilerStatus): void => {
+      if (this.engine?.reconciler === reconciler) this.showPass(status);
+    };
+    const reconciler: Reconciler = createReconciler({ ...common, protocolName, onPass });
+    return { networks, reconciler, controller: createNetworkController({ ...common, reconciler }) };
   }
 
-  /** A peer that cannot be reached is degraded service and a finding; a kernel that takes nothing is not being ready. */
-  private showPass({ firstPassDone, routes, findings }: ReconcilerStatus): void {
+  /** A snapshot that was taken before our lease was known to be ours may list it among the peers. */
+  private handOver({ controller }: Engine): void {
+    const { snapshot, lease } = this;
+    if (!snapshot || !lease) return;
+    const own = leaseKey(lease);
+    const leases = snapshot.leases.filter((peer) => leaseKey(peer) !== own);
+    controller.setSnapshot(leases.length === snapshot.leases.length ? snapshot : { ...snapshot, leases });
+  }
+
+  private showPass(status: ReconcilerStatus): void {
+    this.lastPassAt = this.options.clock.monotonic();
+    const { ok, message } = judgeKernel(status);
     const { kernel } = this.options.checks;
-    const summary = `${routes.programmed} of ${routes.desired} routes`;
-    const errors = findings.filter(({ severity }) => severity === 'error').map(({ message }) => message);
-    const text =
-      errors.length > 0
-        ? `${summary}; ${errors[0] ?? ''}${errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''}`
-        : summary;
-    if (firstPassDone && (routes.desired === 0 || routes.programmed > 0)) kernel.pass(text);
-    else kernel.fail(text);
+    if (ok) kernel.pass(message);
+    else kernel.fail(message);
   }
 }

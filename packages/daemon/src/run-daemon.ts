@@ -1,42 +1,55 @@
-import { hostname } from 'node:os';
 import {
   type DaemonOptions,
   type Datastore,
+  type LeaseManager,
+  type LeaseSubnets,
   type Logger,
-  type NotifySender,
+  type OwnerIdentity,
+  type ParsedSubnetEnv,
+  type ReadinessCheck,
+  type RtNetlink,
   BackOff,
   BackendRegistry,
-  EventLoopLag,
   LastLeaseStore,
-  ReadinessRegistry,
-  ShutdownRequested,
-  SystemdNotifier,
-  abortReason,
   createLeaseManager,
   createProtocolNames,
-  datagramNotifySender,
   describeDaemonOptions,
   loadBackendModule,
   optionsWithoutEffect,
-  programNotifySender,
   readNodeIdentity,
   readSubnetEnv,
-  startHealthServer,
   suspiciousVariables,
-  systemClock as clock,
   takeNotifyEnvironment,
 } from '@tartan/core';
-import { createRtNetlink, unixDatagramSender } from '@tartan/netlink';
 import { builtInBackends } from './backends';
-import { ConfigSource } from './config-source';
-import { lastLeaseKey, openDatastore } from './datastores';
-import { createDaemonMetrics } from './metrics';
-import { NodeChecks } from './node-checks';
+import { ConfigSource, type ConfigSourceListener } from './config-source';
+import { followDatastore } from './datastore-check';
+import { lastLeaseKey } from './datastores';
+import { NodeLease, type NodeLeaseListener } from './node-lease';
 import { NodeNetwork } from './node-network';
+import { type Observation, openObservation } from './observation';
 import { PeerProgrammer } from './peer-programmer';
-import { readProtocolTables } from './protocol-tables';
+import { Releases } from './releases';
+import { type Part, beforeAbort, runParts } from './run-parts';
 import { SubnetFile } from './subnet-file';
 import { version } from './version';
+import { type World, realWorld } from './world';
+
+/*
+ * The composition root: makes every part, joins them, runs them, and gives everything back.
+ *
+ *   ConfigSource ──config──▶ NodeNetwork ──network──▶ PeerProgrammer ──▶ reconciler ──▶ kernel
+ *                             │  ▲  │                    ▲
+ *                    NodeLease┘  │  └▶ SubnetFile        └──snapshots── lease manager
+ *                          external interface
+ *
+ * The health server comes first, so that whatever blocks afterwards can be seen; subnet.env from the last lease comes next, since
+ * pods wait for it. Nothing here waits for the datastore or for anything else that may be away: that is the parts' business.
+ */
+
+/** Together below the two seconds within which the daemon is gone after it was told to stop. */
+const PARTS_GRACE_MS = 1_000;
+const RELEASE_GRACE_MS = 800;
 
 export interface RunOptions {
   readonly options: DaemonOptions;
@@ -44,170 +57,179 @@ export interface RunOptions {
   readonly logger: Logger;
   /** Aborts with ShutdownRequested for an orderly stop. */
   readonly signal: AbortSignal;
+  /** The real one unless given. */
+  readonly world?: World;
 }
 
-/**
- * The composition root: makes every part, runs them until the signal aborts or one of them ends the daemon, and releases
- * everything in the reverse order. Resolves after an orderly stop, rejects with what ended it otherwise.
- */
-export async function runDaemon({ options, env, logger, signal }: RunOptions): Promise<void> {
+/** What every step of the making gets. */
+interface Making extends Required<RunOptions> {
+  readonly releases: Releases;
+}
+
+/** Runs until the signal aborts or a part fails. Resolves after an orderly stop, rejects with what ended it otherwise. */
+export async function runDaemon(run: RunOptions): Promise<void> {
+  const { logger, signal, world = realWorld } = run;
+  const { clock } = world;
+  const releases = new Releases({ clock, logger });
+  try {
+    const parts = await beforeAbort(makeParts({ ...run, world, releases }), signal);
+    await runParts(parts ?? [], signal, { clock, logger, graceMs: PARTS_GRACE_MS });
+  } finally {
+    await releases.run(RELEASE_GRACE_MS);
+  }
+}
+
+async function makeParts(making: Making): Promise<Part[]> {
+  const { options, env, logger, signal, world, releases } = making;
+  const { clock } = world;
   const notifyEnvironment = takeNotifyEnvironment(env, process.pid);
   logStart(options, env, logger);
-  const release: (() => void | Promise<void>)[] = [];
-  try {
-    const readiness = new ReadinessRegistry({ clock, logger });
-    const checks = new NodeChecks(readiness);
-    const metrics = createDaemonMetrics({ version: version(), readiness });
-    const lag = new EventLoopLag({ clock });
-    lag.start();
-    release.push(() => lag.stop());
-
-    const notifier = new SystemdNotifier({
-      sender: notifySender(notifyEnvironment.socket),
-      watchdogMs: notifyEnvironment.watchdogMs,
-      healthy: () => true,
-      clock,
-      logger,
-    });
-    release.push(() => notifier.stop());
-    notifier.follow(readiness);
-
-    const identity = await readNodeIdentity({ nodeName: options.nodeName, env, hostname });
-    const previous = await readSubnetEnv(options.subnetFile, logger);
-    const subnetFile = new SubnetFile({
-      path: options.subnetFile,
-      memory: new LastLeaseStore({ directory: options.stateDir, key: lastLeaseKey(options), logger }),
-      identity,
-      clock,
-      logger,
-      check: checks.subnetFile,
-    });
-    release.push(() => subnetFile.close());
-    const restored = await subnetFile.restore();
-
-    const netlink = createRtNetlink({ logger });
-    release.push(() => netlink.close());
-    const programmer = new PeerProgrammer({
-      netlink,
-      checks,
-      clock,
-      logger,
-      metrics: metrics.reconcile,
-      protocolName: createProtocolNames(await readProtocolTables()),
-      previousNetworks: [previous?.network, previous?.ipv6Network].flatMap((network) => network ?? []),
-    });
-
-    if (options.healthzPort > 0) {
-      const server = await startHealthServer({
-        host: options.healthzIp.toString(),
-        port: options.healthzPort,
-        readiness,
-        lag,
-        clock,
-        logger,
-        metrics: metrics.registry,
-        json: { '/v1/status': () => status() },
-      });
-      release.push(() => server.close());
-    }
-
-    const backends = new BackendRegistry();
-    for (const module of builtInBackends) backends.register(module);
-    for (const nameOrPath of options.backendModule) backends.register(await loadBackendModule(nameOrPath), nameOrPath);
-
-    const datastore = await openDatastore(options, { clock, logger });
-    release.push(() => datastore.close());
-    const leaseManager = createLeaseManager({
-      datastore,
-      identity,
-      clock,
-      logger,
-      metrics: metrics.lease,
-      ttlSeconds: options.subnetLeaseTtl.seconds,
-      onLeaseLoss: options.onLeaseLoss,
-    });
-    const network = new NodeNetwork({
-      options,
-      identity,
-      netlink,
-      leaseManager,
-      findBackend: (type) => backends.get(type),
-      subnetFile,
-      previous: {
-        subnet: previous?.subnet ?? restored?.lease.subnet ?? null,
-        ipv6Subnet: previous?.ipv6Subnet ?? restored?.lease.ipv6Subnet ?? null,
-      },
-      sink: programmer,
-      checks,
-      clock,
-      logger,
-    });
-    const status = (): object => ({
-      version: version(),
-      node: identity.node,
-      ready: readiness.ready,
-      network: network.describe(),
-      watch: leaseManager.watchStatus(),
-      kernel: programmer.status(),
-      datastore: datastore.status(),
-    });
-
-    await runParts(signal, [
-      (inner) => followDatastore(datastore, checks, inner),
-      (inner) =>
-        new ConfigSource({
-          datastore,
-          strict: options.strictConfig,
-          clock,
-          logger,
-          backOff: new BackOff({ initialMs: 500, maxMs: 10_000 }),
-        }).run(
-          {
-            onConfig: (config) => network.setConfig(config),
-            onProblem: (problem) => (problem === null ? checks.config.pass() : checks.config.fail(problem)),
-          },
-          inner,
-        ),
-      (inner) => network.run(inner),
-      (inner) => programmer.run(inner),
-      (inner) => leaseManager.watchPeers((snapshot) => programmer.setSnapshot(snapshot), inner),
-    ]);
-  } finally {
-    for (const step of release.reverse()) await step();
-  }
+  const observation = await openObservation({ options, notifyEnvironment, clock, logger, signal, releases });
+  const identity = await readIdentity(making);
+  observation.page.identity = identity;
+  const files = await openFiles(making, observation, identity);
+  const netlink = world.openNetlink(logger);
+  releases.add('netlink', () => netlink.close());
+  const programmer = await openProgrammer(making, observation, netlink, files.present);
+  const backends = await loadBackends(options.backendModule);
+  const { datastore, leaseManager } = await openDatastore(making, observation, identity);
+  return joinParts(making, observation, { ...files, identity, netlink, programmer, backends, datastore, leaseManager });
 }
 
-/** Runs all parts; the first that ends, in either way, ends the others. Resolves when the end was asked for. */
-async function runParts(signal: AbortSignal, parts: ((signal: AbortSignal) => Promise<void>)[]): Promise<void> {
-  const stop = new AbortController();
-  const both = AbortSignal.any([signal, stop.signal]);
-  const running = parts.map(async (part) => {
-    try {
-      await part(both);
-    } finally {
-      stop.abort(new ShutdownRequested('daemon'));
-    }
+function readIdentity({ options, env, world }: Making): Promise<OwnerIdentity> {
+  const { machineIdPath } = world;
+  return readNodeIdentity({
+    nodeName: options.nodeName,
+    env,
+    hostname: () => world.hostname(),
+    ...(machineIdPath !== undefined && { machineIdPath }),
   });
-  const results = await Promise.allSettled(running);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed && !(failed.reason instanceof ShutdownRequested)) throw failed.reason;
-  if (signal.aborted && !(signal.reason instanceof ShutdownRequested)) throw abortReason(signal);
 }
 
-/** Keeps the datastore's check in step; it is informational, since forwarding goes on without the datastore. */
-async function followDatastore(datastore: Datastore, checks: NodeChecks, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    const { reachable, lastError } = datastore.status();
-    if (reachable) checks.datastore.pass('reachable');
-    else if (lastError !== null) checks.datastore.fail(lastError);
-    await clock.sleep(1_000, signal).catch(() => undefined);
-  }
+interface Files {
+  readonly subnetFile: SubnetFile;
+  /** What the subnet file said before we touched it. */
+  readonly present: ParsedSubnetEnv | null;
+  /** Subnets of the last run. */
+  readonly previous: LeaseSubnets;
 }
 
-function notifySender(path: string | null): NotifySender | null {
-  if (path === null) return null;
-  const sendDatagram = unixDatagramSender();
-  return sendDatagram ? datagramNotifySender(path, sendDatagram) : programNotifySender({ path });
+async function openFiles(
+  { options, logger, world }: Making,
+  { checks }: Observation,
+  identity: OwnerIdentity,
+): Promise<Files> {
+  const subnetFile = new SubnetFile({
+    path: options.subnetFile,
+    memory: new LastLeaseStore({ directory: options.stateDir, key: lastLeaseKey(options), logger }),
+    identity,
+    ipMasq: options.ipMasq,
+    clock: world.clock,
+    logger,
+    check: checks.subnetFile,
+  });
+  const present = await readSubnetEnv(options.subnetFile, logger);
+  const restored = await subnetFile.restore(present);
+  const previous = {
+    subnet: present?.subnet ?? restored?.lease.subnet ?? null,
+    ipv6Subnet: present?.ipv6Subnet ?? restored?.lease.ipv6Subnet ?? null,
+  };
+  return { subnetFile, present, previous };
+}
+
+async function openProgrammer(
+  { logger, world }: Making,
+  { checks, metrics, page }: Observation,
+  netlink: RtNetlink,
+  present: ParsedSubnetEnv | null,
+): Promise<PeerProgrammer> {
+  const programmer = new PeerProgrammer({
+    netlink,
+    checks,
+    clock: world.clock,
+    logger,
+    metrics: metrics.reconcile,
+    protocolName: createProtocolNames(await world.readProtocolTables()),
+    previousNetworks: [present?.network, present?.ipv6Network].flatMap((network) => network ?? []),
+  });
+  page.programmer = programmer;
+  return programmer;
+}
+
+async function loadBackends(modules: readonly string[]): Promise<BackendRegistry> {
+  const backends = new BackendRegistry();
+  for (const module of builtInBackends) backends.register(module);
+  for (const nameOrPath of modules) backends.register(await loadBackendModule(nameOrPath), nameOrPath);
+  return backends;
+}
+
+async function openDatastore(
+  { options, logger, world, releases }: Making,
+  { metrics, page }: Observation,
+  identity: OwnerIdentity,
+): Promise<{ readonly datastore: Datastore; readonly leaseManager: LeaseManager }> {
+  const datastore = await world.openDatastore(options, logger);
+  releases.add('datastore', () => datastore.close());
+  const leaseManager = createLeaseManager({
+    datastore,
+    identity,
+    clock: world.clock,
+    logger,
+    metrics: metrics.lease,
+    ttlSeconds: options.subnetLeaseTtl.seconds,
+    onLeaseLoss: options.onLeaseLoss,
+  });
+  page.datastore = datastore;
+  page.leaseManager = leaseManager;
+  return { datastore, leaseManager };
+}
+
+interface Made extends Files {
+  readonly identity: OwnerIdentity;
+  readonly netlink: RtNetlink;
+  readonly programmer: PeerProgrammer;
+  readonly backends: BackendRegistry;
+  readonly datastore: Datastore;
+  readonly leaseManager: LeaseManager;
+}
+
+function joinParts({ options, logger, world }: Making, { checks, page }: Observation, made: Made): Part[] {
+  const { clock } = world;
+  const { identity, netlink, programmer, backends, datastore, leaseManager, subnetFile, previous } = made;
+  const lease = new NodeLease({ leaseManager, previous, check: checks.lease, clock, logger });
+  const findBackend = (type: string) => backends.get(type);
+  const parts = { identity, netlink, lease, findBackend, subnetFile, sink: programmer };
+  const network = new NodeNetwork({ ...parts, options, checks, clock, logger });
+  page.network = network;
+  const backOff = new BackOff({ initialMs: 500, maxMs: 10_000 });
+  const config = new ConfigSource({ datastore, strict: options.strictConfig, clock, logger, backOff });
+  return [
+    { name: 'config', run: (signal) => config.run(configListener(network, checks.config), signal) },
+    { name: 'network', run: (signal) => network.run(signal) },
+    { name: 'lease', run: (signal) => lease.run(leaseListener(network), signal) },
+    { name: 'subnet file', run: (signal) => subnetFile.run(signal) },
+    { name: 'peers', run: (signal) => leaseManager.watchPeers((snapshot) => programmer.setSnapshot(snapshot), signal) },
+    { name: 'kernel', run: (signal) => programmer.run(signal) },
+    { name: 'datastore', run: (signal) => followDatastore({ datastore, check: checks.datastore, clock }, signal) },
+  ];
+}
+
+function leaseListener(network: NodeNetwork): NodeLeaseListener {
+  return { onMoved: () => network.leaseMoved(), onRenewed: (lease) => network.leaseRenewed(lease) };
+}
+
+/** What of the last config waits for an operator stays to be seen, whatever happens to the datastore meanwhile. */
+function configListener(network: NodeNetwork, check: ReadinessCheck): ConfigSourceListener {
+  let waiting: string | null = null;
+  const show = (): void => (waiting === null ? check.pass() : check.fail(waiting));
+  return {
+    onConfig: (config) => {
+      waiting = network.setConfig(config);
+      show();
+    },
+    onProblem: (problem) => check.fail(problem),
+    onRecovered: show,
+  };
 }
 
 function logStart(options: DaemonOptions, env: NodeJS.ProcessEnv, logger: Logger): void {

@@ -1,4 +1,4 @@
-import { EXIT_CODE, TartanError, nearestName } from '@tartan/core';
+import { EXIT_CODE, isTartanError, nearestName } from '@tartan/core';
 import type { Command, Terminal } from './ctl/command';
 import { checkConfigCommand } from './ctl/check-config';
 import { leasesCommand } from './ctl/leases';
@@ -45,7 +45,7 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
     return await command.run(args, terminal);
   } catch (error) {
     terminal.err(`tartanctl: ${error instanceof Error ? error.message : String(error)}`);
-    return error instanceof TartanError && error.code.startsWith('OPTION_') ? EXIT_CODE.usage : EXIT_CODE.failure;
+    return isTartanError(error) && error.code.startsWith('OPTION_') ? EXIT_CODE.usage : EXIT_CODE.failure;
   }
 }
 

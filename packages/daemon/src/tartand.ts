@@ -1,16 +1,21 @@
 import {
   EXIT_CODE,
   type ExitCode,
+  type Logger,
   Shutdown,
   TartanError,
   daemonHelp,
   isTartanError,
   parseDaemonOptions,
+  systemClock,
 } from '@tartan/core';
 import { createLogger } from '@tartan/core/runtime/winston';
 import { readFileSync } from 'node:fs';
 import { runDaemon } from './run-daemon';
 import { version } from './version';
+
+/** A daemon that was told to stop and is still there after this long has a fault, and ends all the same. */
+const STOP_DEADLINE_MS = 5_000;
 
 /** The program `tartand`. Ends the process itself: nothing that is still open may keep it. */
 export function main(argv: readonly string[], env: NodeJS.ProcessEnv): void {
@@ -29,8 +34,7 @@ async function start(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<E
     return EXIT_CODE.ok;
   }
   const logger = createLogger({ level: options.logLevel, format: options.logFormat });
-  const shutdown = new Shutdown({ signals: process, exit: (code) => process.exit(code), logger });
-  process.on('unhandledRejection', (error) => shutdown.fail(error instanceof Error ? error : new Error(String(error))));
+  const shutdown = takeCharge(logger);
   try {
     await runDaemon({ options, env, logger, signal: shutdown.signal });
     logger.info('stopped');
@@ -41,6 +45,21 @@ async function start(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<E
   } finally {
     await logger.close();
   }
+}
+
+/** Signals and stray errors become one orderly end, and that end comes. */
+function takeCharge(logger: Logger): Shutdown {
+  const shutdown = new Shutdown({ signals: process, exit: (code) => process.exit(code), logger });
+  const fail = (error: unknown): void => shutdown.fail(error instanceof Error ? error : new Error(String(error)));
+  process.on('unhandledRejection', fail);
+  process.on('uncaughtException', fail);
+  shutdown.signal.addEventListener('abort', () => {
+    systemClock.setTimer(STOP_DEADLINE_MS, () => {
+      logger.error('the daemon did not stop in time, ending at once');
+      process.exit(EXIT_CODE.failure);
+    });
+  });
+  return shutdown;
 }
 
 /** A mistake on the command line is one line, not a page of usage. */

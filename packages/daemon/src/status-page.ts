@@ -1,0 +1,30 @@
+import type { Datastore, LeaseManager, OwnerIdentity, ReadinessRegistry } from '@tartan/core';
+import type { NodeNetwork } from './node-network';
+import type { PeerProgrammer } from './peer-programmer';
+
+/** What /v1/status is made from; parts come in as they are made. */
+export class StatusPage {
+  identity: OwnerIdentity | null = null;
+  network: Pick<NodeNetwork, 'describe'> | null = null;
+  leaseManager: Pick<LeaseManager, 'watchStatus'> | null = null;
+  programmer: Pick<PeerProgrammer, 'status' | 'healthy'> | null = null;
+  datastore: Pick<Datastore, 'name' | 'status'> | null = null;
+
+  constructor(
+    private readonly version: string,
+    private readonly readiness: Pick<ReadinessRegistry, 'ready'>,
+  ) {}
+
+  /** JSON; null for what does not exist yet. */
+  show(): object {
+    return {
+      version: this.version,
+      node: this.identity?.node ?? null,
+      ready: this.readiness.ready,
+      network: this.network?.describe() ?? null,
+      watch: this.leaseManager?.watchStatus() ?? null,
+      kernel: this.programmer?.status() ?? null,
+      datastore: this.datastore && { name: this.datastore.name, ...this.datastore.status() },
+    };
+  }
+}
