@@ -39,9 +39,13 @@ export class Ethtool {
   }
 
   /** Rejects only when the connection is closed. */
-  async apply(op: FeaturesOp): Promise<KernelOpResult> {
+  apply(op: FeaturesOp): Promise<KernelOpResult> {
+    return this.connection.exclusive(describeOp(op), () => this.attempt(op));
+  }
+
+  private async attempt(op: FeaturesOp): Promise<KernelOpResult> {
     try {
-      await this.connection.exclusive(describeOp(op), () => this.write(op));
+      await this.write(op);
       return { ok: true };
     } catch (error) {
       if (!isTartanError(error, 'KERNEL_REFUSED', 'KERNEL_SOCKET') || error.data.errnoName === 'ECANCELED') throw error;

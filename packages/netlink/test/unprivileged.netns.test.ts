@@ -14,6 +14,7 @@ if (inOwnNamespace()) {
       const results = await netlink.apply([
         { op: 'route-add', route },
         { op: 'link-create', link: { name: 'br0', kind: 'bridge', addrGenMode: 1 } },
+        { op: 'link-features', ifindex: 1, features: { 'tx-nocache-copy': true } },
         { op: 'route-delete', route },
       ]);
       for (const result of results) {
@@ -27,6 +28,7 @@ if (inOwnNamespace()) {
       const events: KernelEvent[] = [];
       await netlink.subscribe(['route', 'link'], (event) => events.push(event)).ready;
       expect(await netlink.listLinks()).toMatchObject([{ name: 'lo' }]);
+      expect((await netlink.listLinkFeatures(1)).get('rx-gro')).toMatchObject({ active: true });
       expect(await netlink.lookupRoutes([route.dst.address])).toEqual([undefined]);
       netlink.close();
     });

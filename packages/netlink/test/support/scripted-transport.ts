@@ -22,17 +22,20 @@ export class ScriptedTransport implements Transport {
   readonly extendedAck = true;
   /** Every socket that was ever opened, in order. */
   readonly sockets: ScriptedSocket[] = [];
+  /** Of those sockets; undefined is NETLINK_ROUTE. */
+  readonly protocols: (number | undefined)[] = [];
   /** Errnos with which the next opens fail. */
   readonly openFailures: (keyof typeof constants.errno)[] = [];
   receiveBufferBytes = 8 * 1024 * 1024;
   /** Runs for each send, after send() has returned. */
   onSend: (socket: ScriptedSocket, messages: readonly SentMessage[]) => void = () => undefined;
 
-  open(listener: SocketListener): NetlinkSocket {
+  open(listener: SocketListener, protocol?: number): NetlinkSocket {
     const failure = this.openFailures.shift();
     if (failure) throw Object.assign(new Error(failure), { errno: constants.errno[failure] });
     const socket = new ScriptedSocket(this, listener);
     this.sockets.push(socket);
+    this.protocols.push(protocol);
     return socket;
   }
 
