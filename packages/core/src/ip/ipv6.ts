@@ -7,7 +7,8 @@ const SIZE = 1n << 128n;
 /** An IPv6 address as an unsigned 128-bit bigint. Immutable; text form is RFC 5952. */
 export class Ipv6Address {
   readonly family = 6;
-  private text: string | undefined;
+  /** Cached text; a true private field, so that equal addresses compare equal whether it is filled in or not. */
+  #text: string | undefined;
 
   private constructor(readonly value: bigint) {}
 
@@ -76,7 +77,7 @@ export class Ipv6Address {
 
   /** RFC 5952 text, the same as Go's net.IP.String() prints for addresses outside ::ffff:0:0/96. */
   toString(): string {
-    return (this.text ??= Address6.fromBigInt(this.value).correctForm());
+    return (this.#text ??= Address6.fromBigInt(this.value).correctForm());
   }
 
   toJSON(): string {
