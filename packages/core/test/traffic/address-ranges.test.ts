@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { Ipv4Address, Ipv4Prefix, Ipv6Address, Ipv6Prefix, parseIpPrefix, type IpPrefix } from '@tartan/core';
+import { Ipv4Address, Ipv4Prefix, Ipv6Address, Ipv6Prefix, parseIpPrefix, type IpPrefix } from '../../src';
 import { addressOf, mergeRanges, toPrefixes, toRanges } from '../../src/traffic/rules/address-ranges';
 
 /** Prefixes inside of a /24, or a /120, so that they touch and overlap often. */

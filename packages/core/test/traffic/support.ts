@@ -5,7 +5,7 @@ import {
   type FamilyTraffic,
   type IpPrefix,
   type TrafficPolicy,
-} from '@tartan/core';
+} from '../../src';
 import { planRules } from '../../src/traffic/rules/plan-rules';
 import type { FamilyRules } from '../../src/traffic/rules/traffic-rule';
 

@@ -95,8 +95,9 @@ function jumpRemovals(
 ): string[] {
   const { chain, builtin: name } = xtPlaces[role];
   const kept = change.kind === 'drop' ? undefined : rightJump(builtin, role, networks);
-  const wrong = builtin.filter((rule) => (rule.target === chain && rule !== kept) || isOldStyle(rule, role, networks));
-  return wrong.map(({ spec }) => `-D ${name} ${spec}`);
+  return builtin
+    .filter((rule) => (rule.target === chain && rule !== kept) || isOldStyle(rule, role, networks))
+    .map(({ spec }) => `-D ${name} ${spec}`);
 }
 
 function jumpInsertion(
@@ -108,16 +109,21 @@ function jumpInsertion(
   if (!wanted || rightJump(builtin, role, networks)) return [];
   const { chain, builtin: name, comment } = xtPlaces[role];
   const jump = `-m comment --comment "${comment}" -j ${chain}`;
-  const others = builtin.filter((rule) => rule.target !== chain && !isOldStyle(rule, role, networks));
-  const obstacle = firstObstacle(others, role, networks);
+  const obstacle = firstObstacle(othersOf(builtin, role, networks), role, networks);
   return [obstacle === undefined ? `-A ${name} ${jump}` : `-I ${name} ${obstacle + 1} ${jump}`];
 }
 
 /** The first unconditional jump to our chain, if nothing before it takes the decision away. */
 function rightJump(builtin: readonly XtRule[], role: ChainRole, networks: readonly IpPrefix[]): XtRule | undefined {
-  const index = builtin.findIndex((rule) => rule.target === xtPlaces[role].chain && isUnconditional(rule));
-  const obstacle = firstObstacle(builtin, role, networks);
-  return index === -1 || (obstacle !== undefined && obstacle < index) ? undefined : builtin[index];
+  const jump = builtin.find((rule) => rule.target === xtPlaces[role].chain && isUnconditional(rule));
+  if (!jump) return undefined;
+  const before = othersOf(builtin.slice(0, builtin.indexOf(jump)), role, networks);
+  return firstObstacle(before, role, networks) === undefined ? jump : undefined;
+}
+
+/** Everything that stays where it is. */
+function othersOf(rules: readonly XtRule[], role: ChainRole, networks: readonly IpPrefix[]): XtRule[] {
+  return rules.filter((rule) => rule.target !== xtPlaces[role].chain && !isOldStyle(rule, role, networks));
 }
 
 function isUnconditional({ options }: XtRule): boolean {

@@ -28,7 +28,7 @@ export class NftScript {
   }
 
   addTable(): void {
-    this.lines.push(`add table ${this.table}${this.comment(nftTable(this.family).comment, '{ ', ' }')}`);
+    this.lines.push(`add table ${this.table}${this.comment(nftTable(this.family).comment, ' { ', ' }')}`);
   }
 
   addChain(role: ChainRole): void {
