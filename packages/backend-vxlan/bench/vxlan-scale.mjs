@@ -116,7 +116,7 @@ function check(round) {
 async function startNode() {
   const counted = countDumps(createRtNetlink());
   const { netlink } = counted;
-  const stopping = new AbortController();
+  const stopping = new globalThis.AbortController();
   const { signal } = stopping;
   const waiting = new Set();
   const common = { netlink, networks: [NETWORK], clock: systemClock, logger: silentLogger };
