@@ -43,7 +43,8 @@ export function createRtNetlink(options: RtNetlinkOptions = {}): RtNetlink {
   return new KernelNetlink({ transport, sysctls, clock, random, logger, timeoutMs });
 }
 
-function namespacePath(netns: string | number | undefined): string {
+/** The path of what `netns` names; '' for the namespace of the process. */
+export function namespacePath(netns: string | number | undefined): string {
   if (netns === undefined) return '';
   return /^\d+$/.test(String(netns)) ? `/proc/${netns}/ns/net` : String(netns);
 }

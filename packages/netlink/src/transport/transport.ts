@@ -18,7 +18,7 @@ export interface SocketListener {
 }
 
 /** include/uapi/linux/netlink.h (v6.1), NETLINK_*. */
-export const NETLINK_PROTOCOL = { route: 0, generic: 16 } as const;
+export const NETLINK_PROTOCOL = { route: 0, netfilter: 12, generic: 16 } as const;
 
 /** One AF_NETLINK socket. It starts unreferenced. */
 export interface NetlinkSocket {
