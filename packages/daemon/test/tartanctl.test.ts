@@ -122,7 +122,7 @@ test('leases lists a file datastore', async () => {
   writeFileSync(
     path,
     JSON.stringify({
-      config: { Network: '10.5.0.0/16', Backend: { Type: 'host-gw' } },
+      network: { Network: '10.5.0.0/16', Backend: { Type: 'host-gw' } },
       nodes: [{ name: 'one', publicIP: '192.0.2.1', subnet: '10.5.1.0/24', backendType: 'host-gw' }],
     }),
   );
