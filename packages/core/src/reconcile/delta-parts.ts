@@ -6,7 +6,7 @@ import type { Finding } from './kernel-state';
 import type { ProtocolName } from './route-protocol';
 import type { LinkName } from './route-text';
 
-export type ObjectKind = 'link' | 'address' | 'neighbour' | 'fdb' | 'route';
+export type ObjectKind = 'link' | 'feature' | 'address' | 'neighbour' | 'fdb' | 'route';
 
 /** One operation and what it is about. */
 export interface PlannedOp {

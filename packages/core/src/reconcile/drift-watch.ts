@@ -45,7 +45,7 @@ export class DriftWatch {
 
   /** True when the event leaves something different from what must be. */
   concerns(event: KernelEvent): boolean {
-    if (event.type === 'link') return this.linkConcerns(event.action, event.link);
+    if (event.type === 'link') return this.linkConcerns(event.action, event.link) || this.featuresConcern(event);
     if (event.type === 'resync') return true;
     if (!this.index) return false;
     switch (event.type) {
@@ -88,6 +88,10 @@ export class DriftWatch {
       this.index !== undefined &&
       names.some((name) => this.index?.anyInterface === true || this.index?.interfaces.has(name) === true)
     );
+  }
+
+  private featuresConcern({ link, featuresChanged = false }: KernelEvent & { readonly type: 'link' }): boolean {
+    return featuresChanged && this.index?.links.get(link.name)?.features !== undefined;
   }
 
   private remember(link: Link): void {

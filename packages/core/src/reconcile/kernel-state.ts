@@ -8,6 +8,8 @@ import type { LinkSpec, RouteType } from '../netlink';
 
 export interface DesiredLink extends Omit<LinkSpec, 'vxlan'> {
   readonly vxlan?: Omit<NonNullable<LinkSpec['vxlan']>, 'lowerIndex'> & { readonly lowerIfname?: string };
+  /** Features that must be on or off, by the kernel's names (`ethtool -k`); the others are left alone. */
+  readonly features?: Readonly<Record<string, boolean>>;
 }
 
 export interface DesiredAddress {

@@ -42,12 +42,20 @@ function linkOp(name: string, op: PlannedOp['op']): PlannedOp {
 }
 
 /** The spec with the lower device's name resolved; undefined while that device is missing. */
-function resolveSpec({ vxlan, ...rest }: DesiredLink, context: DeltaContext): LinkSpec | undefined {
+function resolveSpec(desired: DesiredLink, context: DeltaContext): LinkSpec | undefined {
+  const { vxlan, ...rest } = withoutFeatures(desired);
   if (!vxlan) return rest;
   const { lowerIfname, ...data } = vxlan;
   if (lowerIfname === undefined) return { ...rest, vxlan: data };
   const lower = context.linkByName.get(lowerIfname);
   return lower && { ...rest, vxlan: { ...data, lowerIndex: lower.index } };
+}
+
+/** Features are asserted by themselves, see link-features.ts. */
+function withoutFeatures(desired: DesiredLink): Omit<DesiredLink, 'features'> {
+  const spec: { -readonly [Member in keyof DesiredLink]: DesiredLink[Member] } = { ...desired };
+  delete spec.features;
+  return spec;
 }
 
 /** What cannot be changed on a living vxlan device, see VxlanChange. */

@@ -5,14 +5,15 @@ import { deviceOps, indexedDelta } from './delta';
 import type { PlannedOp, WaitingObject } from './delta-parts';
 import type { DesiredIndex } from './desired-index';
 import type { Finding } from './kernel-state';
+import { planFeatures } from './link-features';
 import { mergeOutcomes, recordOf, type FailedOp, type OpOutcome, type OpRecord } from './op-record';
 import type { PlanDiff } from './plan-diff';
 import type { ProtocolName } from './route-protocol';
 import { applySysctls } from './sysctls';
 
 /*
- * One pass: read what the kernel holds, apply the difference. Devices first, alone, and only then everything else is read, since a
- * new device has a new index and a device made anew has lost all that was on it. A failing operation is remembered and
+ * One pass: read what the kernel holds, apply the difference. Devices and their features first, alone, and only then everything else is
+ * read, since a new device has a new index and a device made anew has lost all that was on it. A failing operation is remembered and
  * the others go on.
  */
 
@@ -36,7 +37,7 @@ export interface PassOutcome extends OpOutcome {
 /** Rejects with KERNEL_REFUSED or KERNEL_SOCKET only when the kernel's state could not be read. */
 export async function runPass(input: PassInput): Promise<PassOutcome> {
   const { netlink, index, protocolName, resting } = input;
-  const { actual, ...devices } = await reconcileDevices(input);
+  const { actual, findings, ...devices } = await reconcileDevices(input);
   const sysctls = await applySysctls(netlink, index.sysctls, resting);
   const delta = indexedDelta(index, actual, protocolName);
   const others = await applyPlanned(input, delta.ops);
@@ -44,7 +45,7 @@ export async function runPass(input: PassInput): Promise<PassOutcome> {
     ...mergeOutcomes(devices, sysctls, others),
     waiting: delta.waiting,
     blocked: delta.blocked,
-    findings: [...delta.findings, ...sysctls.findings],
+    findings: [...delta.findings, ...findings, ...sysctls.findings],
     actual,
   };
 }
@@ -53,13 +54,19 @@ export async function runPass(input: PassInput): Promise<PassOutcome> {
  * Links are read alone and first: with thousands of peers the rest takes a tenth of a second, and until a device's MAC is what peers
  * were told, nothing arrives.
  */
-async function reconcileDevices(input: PassInput): Promise<OpOutcome & { readonly actual: ActualState }> {
+async function reconcileDevices(input: PassInput): Promise<OpOutcome & Pick<PassOutcome, 'actual' | 'findings'>> {
   const { netlink, index, protocolName } = input;
   const links = await netlink.listLinks();
   const outcome = await applyPlanned(input, deviceOps(index, links, protocolName));
   const current = outcome.applied.length > 0 ? await netlink.listLinks() : links;
+  const { planned, failed, findings } = await planFeatures(netlink, index, current);
+  const features = await applyPlanned(input, planned);
   const scope = { devices: index.ownership.devices, tables: index.tables };
-  return { ...outcome, actual: await readActualState(netlink, scope, current) };
+  return {
+    ...mergeOutcomes(outcome, features, { applied: [], failed, rested: [] }),
+    findings,
+    actual: await readActualState(netlink, scope, current),
+  };
 }
 
 /** A pass that trusts the plan before for what the kernel holds, see plan-diff.ts. Rejects when links cannot be read. */
