@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Link } from '@tartan/core';
 import { networkConfig, ownLease, peer, peerMac } from './support/nodes';
 import { openNamespace, type OpenNamespace } from './support/open-namespace';
@@ -320,10 +322,27 @@ describe('peers that change', () => {
   });
 });
 
-it('another program on the port is named', async () => {
+it('another device on the port with another GBP flag is named', async () => {
   host.ip('link add other type vxlan id 77 dev eth0 local 192.168.50.1 dstport 8472 gbp');
   host.ip('link set other up');
   await expect(start('ipv4')).rejects.toMatchObject({ code: 'BACKEND_VXLAN_PORT_IN_USE', data: { ifname: 'other' } });
+});
+
+it('a program on the port is named, nothing is left behind, and it works as soon as the port is free', async () => {
+  const listener = "require('node:dgram').createSocket('udp4').bind(8472, () => console.log('bound'))";
+  const program = spawn('nsenter', ['-t', String(host.pid), '-n', process.execPath, '-e', listener], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    await once(program.stdout, 'data');
+    await expect(start('ipv4')).rejects.toMatchObject({ code: 'BACKEND_VXLAN_PORT_IN_USE', data: { port: 8472 } });
+    await expect(device()).rejects.toThrow('no device');
+  } finally {
+    program.kill('SIGKILL');
+    await once(program, 'exit');
+  }
+  await start('ipv4');
+  expect(onDevice()).toEqual(expectedV4);
 });
 
 it('another device with the VNI is named', async () => {
