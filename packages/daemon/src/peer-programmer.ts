@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type DataPathEvidence,
   type IpPrefix,
   type Lease,
   type LeaseSnapshot,
@@ -56,6 +57,7 @@ export class PeerProgrammer implements NetworkSink {
   private engine: Engine | null = null;
   private snapshot: LeaseSnapshot | null = null;
   private lease: Lease | null = null;
+  private evidence: DataPathEvidence = {};
   private lastPassAt = Infinity;
   private readonly replaced: WakeUp;
 
@@ -76,6 +78,12 @@ export class PeerProgrammer implements NetworkSink {
     this.options.checks.peers.pass(`${snapshot.leases.length} known`);
     this.snapshot = snapshot;
     if (this.engine) this.handOver(this.engine);
+  }
+
+  /** What was seen of the data path; it counts for every network of this process. */
+  reportEvidence(evidence: DataPathEvidence): void {
+    this.evidence = { ...evidence, ...this.evidence };
+    this.engine?.controller.reportEvidence(evidence);
   }
 
   status(): ProgrammerStatus | null {
@@ -126,7 +134,9 @@ export class PeerProgrammer implements NetworkSink {
       if (this.engine?.reconciler === reconciler) this.showPass(status);
     };
     const reconciler: Reconciler = createReconciler({ ...common, protocolName, onPass });
-    return { networks, reconciler, controller: createNetworkController({ ...common, reconciler }) };
+    const controller = createNetworkController({ ...common, reconciler });
+    controller.reportEvidence(this.evidence);
+    return { networks, reconciler, controller };
   }
 
   /** A snapshot that was taken before our lease was known to be ours may list it among the peers. */

@@ -55,9 +55,17 @@ export interface UnderlayFacts {
   routeTo(address: IpAddress): UnderlayRoute | undefined;
 }
 
+/** What was seen to be wrong between the hosts, by a prober for instance. It counts until the process ends. */
+export interface DataPathEvidence {
+  /** Packets reach peers with wrong checksums. In words for the operator: who saw what, towards which peer. */
+  readonly brokenTxChecksums?: string;
+}
+
 export interface PlanInput {
   readonly snapshot: LeaseSnapshot;
   readonly underlay: UnderlayFacts;
+  /** Absent: nothing was seen. */
+  readonly evidence?: DataPathEvidence;
 }
 
 /** The outcome of plan(): what must exist, what is ours, and what the operator should know. */
@@ -79,7 +87,7 @@ export interface BackendNetwork {
   readonly underlayInterest?: 'none' | 'routes' | 'neighbours';
   /**
    * Pure: the same input gives an equal plan; no I/O, no clock, no random. Called for every snapshot and whenever underlay
-   * facts change.
+   * facts or evidence change.
    */
   plan(input: PlanInput): Plan;
   /** Releases what the backend itself holds (threads, sockets). Kernel objects stay, so that traffic goes on. Idempotent. */

@@ -1,4 +1,4 @@
-import type { BackendCapabilities, BackendNetwork, Plan, UnderlayFacts } from '../backend';
+import type { BackendCapabilities, BackendNetwork, DataPathEvidence, Plan, UnderlayFacts } from '../backend';
 import type { IpPrefix } from '../ip';
 import type { LeaseSnapshot } from '../lease/lease';
 import type { KernelEvent, KernelEventGroup, KernelSubscription, RtNetlink } from '../netlink';
@@ -53,9 +53,11 @@ export interface NetworkController {
   setNetwork(active: ActiveNetwork): void;
   /** All peers; only complete snapshots may come here. */
   setSnapshot(snapshot: LeaseSnapshot): void;
+  /** Adds to what is known; the first report of each kind stays, so that plans do not go back and forth. */
+  reportEvidence(evidence: DataPathEvidence): void;
   /** Works until the signal aborts; resolves once everything is released. Call it once. */
   run(signal: AbortSignal): Promise<void>;
-  /** Resolves once the latest snapshot is planned with the latest network. */
+  /** Resolves once the latest snapshot is planned with the latest network and all evidence. */
   whenPlanned(signal?: AbortSignal): Promise<void>;
   status(): NetworkControllerStatus;
 }
@@ -69,6 +71,7 @@ interface Planned {
   readonly active: ActiveNetwork;
   readonly snapshot: LeaseSnapshot;
   readonly facts: GatheredFacts | null;
+  readonly evidence: DataPathEvidence;
 }
 
 class PlanningController implements NetworkController {
@@ -84,6 +87,7 @@ class PlanningController implements NetworkController {
   private readonly waiters = new Waiters();
   private active: ActiveNetwork | undefined;
   private snapshot: LeaseSnapshot | undefined;
+  private evidence: DataPathEvidence = {};
   private planned: Planned | undefined;
   private problem: string | null = null;
 
@@ -101,6 +105,13 @@ class PlanningController implements NetworkController {
 
   setSnapshot(snapshot: LeaseSnapshot): void {
     this.snapshot = snapshot;
+    this.schedule.request('change');
+  }
+
+  reportEvidence(evidence: DataPathEvidence): void {
+    const merged = { ...evidence, ...this.evidence };
+    if (Object.keys(merged).length === Object.keys(this.evidence).length) return;
+    this.evidence = merged;
     this.schedule.request('change');
   }
 
@@ -132,8 +143,9 @@ class PlanningController implements NetworkController {
   }
 
   private isPlanned(): boolean {
-    const { planned, snapshot, active } = this;
-    return planned !== undefined && planned.snapshot === snapshot && planned.active === active;
+    const { planned, snapshot, active, evidence } = this;
+    if (!planned) return false;
+    return planned.snapshot === snapshot && planned.active === active && planned.evidence === evidence;
   }
 
   private subscribe(groups: readonly KernelEventGroup[]): void {
@@ -151,7 +163,8 @@ class PlanningController implements NetworkController {
     const interest = interestOf(active);
     try {
       const facts = interest === 'none' ? null : await this.gather(snapshot, interest);
-      if (this.isStale(active, snapshot, facts)) this.plan({ active, snapshot, facts });
+      const input: Planned = { active, snapshot, facts, evidence: this.evidence };
+      if (this.isStale(input)) this.plan(input);
       this.succeed();
     } catch (error) {
       this.fail(error);
@@ -178,15 +191,16 @@ class PlanningController implements NetworkController {
     this.subscribe(['neighbour']);
   }
 
-  private isStale(active: ActiveNetwork, snapshot: LeaseSnapshot, facts: GatheredFacts | null): boolean {
+  private isStale({ active, snapshot, facts, evidence }: Planned): boolean {
     const last = this.planned;
-    if (last?.active !== active || last.snapshot !== snapshot) return true;
+    if (last?.active !== active || last.snapshot !== snapshot || last.evidence !== evidence) return true;
     return facts !== null && last.facts?.equals(facts) !== true;
   }
 
   private plan(input: Planned): void {
     const underlay: UnderlayFacts = input.facts ?? noUnderlayFacts;
-    const plan: Plan = input.active.network.plan({ snapshot: input.snapshot, underlay });
+    const { snapshot, evidence } = input;
+    const plan: Plan = input.active.network.plan({ snapshot, underlay, evidence });
     this.planned = input;
     this.options.reconciler.setPlan(plan);
   }

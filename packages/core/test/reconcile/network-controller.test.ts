@@ -44,11 +44,13 @@ function snapshot(...leases: Lease[]): LeaseSnapshot {
 class RecordingNetwork implements BackendNetwork {
   readonly mtuBytes = 1500;
   readonly seen: string[] = [];
+  readonly evidence: (string | undefined)[] = [];
   fails = false;
 
   constructor(readonly underlayInterest: 'none' | 'routes' | 'neighbours' = 'routes') {}
 
-  plan({ snapshot: { leases }, underlay }: PlanInput): Plan {
+  plan({ snapshot: { leases }, underlay, evidence }: PlanInput): Plan {
+    this.evidence.push(evidence?.brokenTxChecksums);
     if (this.fails) throw new Error('the backend is broken');
     const routes = leases.map(({ attrs: { publicIP } }) => {
       const route = underlay.routeTo(publicIP);
@@ -143,6 +145,34 @@ describe('network controller', () => {
     await clock.advance(200_000);
     expect(network.seen).toEqual(['192.168.50.2 unknown']);
     expect(kernel.count('lookup-routes')).toBe(0);
+  });
+
+  it('plans again with evidence, once; the first report of a kind counts, for every network and snapshot after it', async () => {
+    const { controller, clock, network } = bench;
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    controller.reportEvidence({});
+    controller.reportEvidence({ brokenTxChecksums: 'first' });
+    controller.reportEvidence({ brokenTxChecksums: 'second' });
+    await clock.advance(0);
+    await controller.whenPlanned();
+    controller.reportEvidence({ brokenTxChecksums: 'third' });
+    await clock.advance(100_000);
+    expect(network.evidence).toEqual([undefined, 'first']);
+    const next = new RecordingNetwork();
+    controller.setNetwork({ network: next, capabilities });
+    await clock.advance(0);
+    expect(next.evidence).toEqual(['first']);
+  });
+
+  it('keeps evidence that comes before the first network', async () => {
+    const { controller, clock, network } = bench;
+    controller.reportEvidence({ brokenTxChecksums: 'early' });
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    expect(network.evidence).toEqual(['early']);
   });
 
   it('plans the latest snapshot, and each only once', async () => {
