@@ -1,4 +1,11 @@
-import type { Clock, DaemonOptions, Datastore, LastLeaseKey, Logger } from '@tartan/core';
+import {
+  createFileDatastore,
+  type Clock,
+  type DaemonOptions,
+  type Datastore,
+  type LastLeaseKey,
+  type Logger,
+} from '@tartan/core';
 
 /** Opens the datastore that the options name. The etcd client is loaded only when it is the one. */
 export async function openDatastore(
@@ -6,7 +13,6 @@ export async function openDatastore(
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
 ): Promise<Datastore> {
   if (options.datastore.kind === 'file') {
-    const { createFileDatastore } = await import('@tartan/core');
     return createFileDatastore({ path: options.datastore.path, clock, logger });
   }
   const { createEtcdDatastore } = await import('@tartan/core/datastore/etcd');
