@@ -59,7 +59,7 @@ export class ConfigSource {
     }
   }
 
-  /** The watch alone would not tell that there is no config yet. */
+  /** The watch alone would not tell that there is no config yet; a read alone does not tell that the watch stands. */
   private async follow(listener: ConfigSourceListener, signal: AbortSignal): Promise<void> {
     const { datastore } = this.options;
     try {
@@ -68,14 +68,14 @@ export class ConfigSource {
       if (!isTartanError(error, 'DATASTORE_NOT_FOUND')) throw error;
       this.report(error, listener);
     }
-    for await (const { text } of datastore.watchConfig(signal)) this.accept(text, listener);
+    for await (const { text } of datastore.watchConfig(signal)) {
+      this.accept(text, listener);
+      if (text === this.lastText) this.recover(listener);
+    }
   }
 
   private accept(text: string, listener: ConfigSourceListener): void {
-    if (text === this.lastText) {
-      this.recover(listener);
-      return;
-    }
+    if (text === this.lastText) return;
     const parsed = this.parse(text, listener);
     if (!parsed) return;
     this.lastText = text;

@@ -126,6 +126,8 @@ test('leases lists a file datastore', async () => {
       nodes: [{ name: 'one', publicIP: '192.0.2.1', subnet: '10.5.1.0/24', backendType: 'host-gw' }],
     }),
   );
-  expect(await runCommand(['leases', `--datastore=file:${path}`], screen)).toBe(0);
+  const code = await runCommand(['leases', `--datastore=file:${path}`], screen);
+  expect(screen.lines.err).toEqual([]);
+  expect(code).toBe(0);
   expect(screen.lines.out[1]).toMatch(/^10\.5\.1\.0\/24\s+-\s+192\.0\.2\.1\s+host-gw\s+one/);
 });

@@ -1,0 +1,183 @@
+import { TartanError, type Lease } from '@tartan/core';
+import { FakeClock, MemoryLogger } from '@tartan/core/testing';
+import { NodeLease } from '../src/node-lease';
+import { watchedChecks } from './support/checks';
+import { attrsOf, configOf, leaseOf } from './support/leases';
+import { ScriptedLeaseManager } from './support/scripted-lease-manager';
+import { settled, until } from './support/settle';
+
+const never = new AbortController().signal;
+const LEASE = leaseOf('10.5.1.0/24');
+const OTHER = leaseOf('10.5.2.0/24');
+
+function setUp() {
+  const clock = new FakeClock();
+  const logger = new MemoryLogger();
+  const { checks, show } = watchedChecks(clock);
+  const leaseManager = new ScriptedLeaseManager();
+  const previous = { subnet: LEASE.subnet, ipv6Subnet: null };
+  const lease = new NodeLease({ leaseManager, previous, check: checks.lease, clock, logger });
+  const heard: string[] = [];
+  const listener = {
+    onRenewed: ({ subnet }: Lease) => void heard.push(`renewed ${String(subnet)}`),
+    onMoved: ({ subnet }: Lease) => void heard.push(`moved ${String(subnet)}`),
+  };
+  const stop = new AbortController();
+  const running = lease.run(listener, stop.signal);
+  const outcome = running.then(
+    () => 'resolved',
+    (error: unknown) => String(error),
+  );
+  return {
+    clock,
+    logger,
+    leaseManager,
+    lease,
+    heard,
+    running,
+    check: () => show('lease'),
+    end: async () => {
+      stop.abort();
+      await outcome;
+      expect(clock.timers).toBe(0);
+    },
+  };
+}
+
+type SetUp = ReturnType<typeof setUp>;
+const CONFIG = configOf();
+
+async function acquired(context: SetUp): Promise<void> {
+  const obtaining = context.lease.obtain(CONFIG, attrsOf('192.168.50.1'), never);
+  context.leaseManager.acquisitions.at(-1)!.resolve(LEASE);
+  context.lease.use(await obtaining);
+  await settled(1);
+}
+
+test('acquires once with the subnets of the last run, and hands out what is held from then on', async () => {
+  const context = setUp();
+  const { lease, leaseManager, check } = context;
+  const obtaining = lease.obtain(CONFIG, attrsOf('192.168.50.1'), never);
+  expect(check()).toBe('-waiting for a lease');
+  expect(leaseManager.acquisitions[0]!.input).toMatchObject({ config: CONFIG, previousSubnet: LEASE.subnet });
+  leaseManager.acquisitions[0]!.resolve(LEASE);
+  expect(await obtaining).toBe(LEASE);
+  lease.use(LEASE);
+  expect(check()).toBe('+10.5.1.0/24');
+  expect(await lease.obtain(CONFIG, attrsOf('192.168.50.1'), never)).toBe(LEASE);
+  expect(leaseManager.acquisitions).toHaveLength(1);
+  expect(leaseManager.updates).toHaveLength(0);
+  await context.end();
+});
+
+test('changed attributes do not hold up the network: it gets the lease at once, publishing follows', async () => {
+  const context = setUp();
+  const { clock, lease, leaseManager, logger, check } = context;
+  await acquired(context);
+  expect(await lease.obtain(CONFIG, attrsOf('192.168.50.77'), never)).toBe(LEASE);
+  expect(check()).toBe('-10.5.1.0/24: changed attributes are not published yet');
+  await until(clock, () => leaseManager.updates.length === 1);
+  // Changed again before the datastore answers: the older try is given up, and only the newest counts.
+  await lease.obtain(CONFIG, attrsOf('192.168.50.78'), never);
+  await until(clock, () => leaseManager.updates.length === 2);
+  expect(leaseManager.updates[0]!.signal.aborted).toBe(true);
+  expect(leaseManager.updates[1]!.input.publicIP.toString()).toBe('192.168.50.78');
+  leaseManager.updates[1]!.resolve(LEASE);
+  await until(clock, () => check() === '+10.5.1.0/24');
+  expect(logger.lines).toHaveLength(0);
+  await context.end();
+});
+
+test('an address that another node publishes is refused, said once, and tried again', async () => {
+  const context = setUp();
+  const { clock, lease, leaseManager, logger, check } = context;
+  await acquired(context);
+  await lease.obtain(CONFIG, attrsOf('192.168.50.2'), never);
+  const taken = new TartanError('LEASE_DUPLICATE_PUBLIC_IP', {
+    publicIP: '192.168.50.2',
+    subnet: '10.5.2.0/24',
+    ourNode: 'node1',
+    otherNode: 'node2',
+  });
+  for (const round of [1, 2, 3]) {
+    await until(clock, () => leaseManager.updates.length === round, { limitMs: 60_000, stepMs: 200 });
+    leaseManager.updates.at(-1)!.reject(taken);
+    await settled(1);
+  }
+  expect(check()).toMatch(/^-10\.5\.1\.0\/24: changed attributes cannot be published: .*node2/);
+  expect(logger.matching('cannot be published')).toHaveLength(1);
+  await until(clock, () => leaseManager.updates.length === 4, { limitMs: 60_000, stepMs: 200 });
+  leaseManager.updates.at(-1)!.resolve(LEASE);
+  await until(clock, () => check() === '+10.5.1.0/24');
+  await context.end();
+});
+
+test('a lost lease keeps changed attributes for later, and is unready until it is back', async () => {
+  const context = setUp();
+  const { clock, lease, leaseManager, check, heard } = context;
+  await acquired(context);
+  leaseManager.listener!.onLost({ reason: 'taken', by: leaseOf('10.5.1.0/24', '192.168.50.9') }, LEASE);
+  expect(check()).toBe('-10.5.1.0/24: the subnet 10.5.1.0/24 is held by at-192.168.50.9 (192.168.50.9)');
+  await lease.obtain(CONFIG, attrsOf('192.168.50.77'), never);
+  await until(clock, () => leaseManager.updates.length === 1);
+  leaseManager.updates[0]!.reject(new TartanError('LEASE_NOT_HELD', {}));
+  await settled(1);
+  expect(check()).toMatch(/^-10\.5\.1\.0\/24: the subnet/);
+  leaseManager.listener!.onReacquired(LEASE);
+  expect(check()).toBe('+10.5.1.0/24');
+  expect(heard).toEqual(['renewed 10.5.1.0/24']);
+  await context.end();
+});
+
+test('another subnet is told, and not ready before the network stands on it', async () => {
+  const context = setUp();
+  const { lease, leaseManager, check, heard } = context;
+  await acquired(context);
+  leaseManager.listener!.onLost({ reason: 'taken', by: leaseOf('10.5.1.0/24', '192.168.50.9') }, LEASE);
+  leaseManager.listener!.onReacquired(OTHER);
+  expect(heard).toEqual(['moved 10.5.2.0/24']);
+  expect(check()).toBe('-10.5.2.0/24: the network is being moved there');
+  expect(await lease.obtain(CONFIG, attrsOf('192.168.50.1'), never)).toBe(OTHER);
+  lease.use(OTHER);
+  expect(check()).toBe('+10.5.2.0/24');
+  await context.end();
+});
+
+test('failing renewals are told and do not make the node unready', async () => {
+  const context = setUp();
+  const { leaseManager, check, heard } = context;
+  await acquired(context);
+  leaseManager.listener!.onRenewalFailed(new Error('etcd is away'), LEASE);
+  expect(check()).toBe('+10.5.1.0/24, renewal is failing: etcd is away');
+  leaseManager.listener!.onRenewed(LEASE);
+  expect(check()).toBe('+10.5.1.0/24');
+  expect(heard).toEqual(['renewed 10.5.1.0/24']);
+  await context.end();
+});
+
+test('a config that the lease does not fit asks for another lease, one that leaves it alone does not', async () => {
+  const context = setUp();
+  const { lease, leaseManager } = context;
+  await acquired(context);
+  expect(await lease.obtain(configOf({ SubnetMax: '10.5.200.0' }), attrsOf('192.168.50.1'), never)).toBe(LEASE);
+  const obtaining = lease.obtain(configOf({ Network: '10.6.0.0/16' }), attrsOf('192.168.50.1'), never);
+  expect(leaseManager.acquisitions).toHaveLength(2);
+  leaseManager.acquisitions[1]!.resolve(leaseOf('10.6.1.0/24'));
+  expect((await obtaining).subnet?.toString()).toBe('10.6.1.0/24');
+  await context.end();
+});
+
+test('what ends the keeping of the lease ends the part, and nothing is left running', async () => {
+  const context = setUp();
+  await acquired(context);
+  const error = new TartanError('LEASE_TAKEN', { subnet: '10.5.1.0/24', otherNode: 'b', publicIP: '192.168.50.9' });
+  context.leaseManager.endMaintain(error);
+  await expect(context.running).rejects.toBe(error);
+  await context.end();
+});
+
+test('an end before anything was acquired is an end', async () => {
+  const context = setUp();
+  await context.end();
+  await expect(context.running).resolves.toBeUndefined();
+});
