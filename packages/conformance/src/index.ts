@@ -2,3 +2,4 @@ export * from './backend';
 export * from './datastore';
 export * from './rt-netlink';
 export * from './runner';
+export * from './traffic';
