@@ -21,5 +21,6 @@ export * from './subnet-env';
 export * from './switch';
 export type { TcpForward } from './tcp-forward';
 export * from './throughput';
+export { isInstalled, missingTools } from './tools';
 export * from './with-lab';
 export * from './etcd';

@@ -2,6 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, repositoryRoot, runCommand } from '@tartan/lab';
+import { itNeeds } from './support/it-needs';
 import type { DemoReport } from '../src/demo/report';
 
 const inNamespace = join(repositoryRoot, 'scripts/in-namespace');
@@ -16,7 +17,7 @@ async function run(...argv: string[]): Promise<{ report: DemoReport; progress: s
 }
 
 describe('npm run demo', () => {
-  it('shows three hosts on etcd and loses no packet', async () => {
+  itNeeds('etcd', 'etcdctl')('shows three hosts on etcd and loses no packet', async () => {
     const { report, progress } = await run('--datastore', 'etcd');
     expect(report).toMatchObject({ ok: true, problems: [], backend: 'host-gw', datastore: { kind: 'etcd' } });
     expect(report.leases.map(({ node }) => node).sort()).toEqual(['host1', 'host2', 'host3']);

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { eventually, faults, Lab, LabError, onFailureDump, runCommand, withLab, type Pod } from '@tartan/lab';
+import { itNeeds } from './support/it-needs';
 import { staticOverlay } from './support/static-overlay';
 
 describe('a lab of three hosts in two families', () => {
@@ -35,7 +36,7 @@ describe('a lab of three hosts in two families', () => {
     }),
   );
 
-  it(
+  itNeeds('nft')(
     'counts lost packets exactly',
     check(async () => {
       const [a, b] = pods as [Pod, Pod];
@@ -50,7 +51,7 @@ describe('a lab of three hosts in two families', () => {
     }),
   );
 
-  it(
+  itNeeds('nft')(
     'tells a run of lost packets, and on which way it was lost',
     check(async () => {
       const [a, , c] = pods as [Pod, Pod, Pod];
@@ -88,7 +89,7 @@ describe('a lab of three hosts in two families', () => {
     }),
   );
 
-  it(
+  itNeeds('tcpdump')(
     'captures what a filter lets through',
     check(async () => {
       const [a, b] = pods as [Pod, Pod];
@@ -105,7 +106,7 @@ describe('a lab of three hosts in two families', () => {
     }),
   );
 
-  it(
+  itNeeds('iperf3')(
     'measures throughput',
     check(async () => {
       const [a, b] = pods as [Pod, Pod];
@@ -160,7 +161,7 @@ describe('a lab of three hosts in two families', () => {
     }),
   );
 
-  it(
+  itNeeds('nft', 'iperf3')(
     'cuts a host off from one TCP port, silently or not',
     check(async () => {
       const [host1] = lab.hosts;

@@ -1,9 +1,10 @@
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DaemonOptions } from '../daemon';
 import type { EtcdCluster } from '../etcd';
 import type { Lab } from '../lab';
 import { LabError } from '../lab-error';
+import { missingTools } from '../tools';
 import type { DatastoreChoice } from './options';
 import type { DatastoreReport, LeaseRow } from './report';
 
@@ -19,23 +20,9 @@ export interface DemoDatastore {
 
 const ETCD_PREFIX = '/coreos.com/network';
 
-/** True when PATH leads to a program of that name that may be run. */
-export function isInstalled(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => isExecutable(join(directory, program)));
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** `auto` takes etcd where it is installed. Rejects when etcd is asked for and missing. */
 export function chooseDatastore(choice: DatastoreChoice): 'etcd' | 'file' {
-  const missing = ['etcd', 'etcdctl'].filter((program) => !isInstalled(program));
+  const missing = missingTools(['etcd', 'etcdctl']);
   if (choice === 'etcd' && missing.length > 0) {
     throw new LabError(`${missing.join(' and ')} not found (Debian: apt-get install etcd-server etcd-client)`);
   }

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { keptFile } from '../kept-file';
 import type { Lab } from '../lab';
+import { isInstalled } from '../tools';
 import { demoBackends } from './backends';
 import { killDaemon, measure, pingAll } from './checks';
 import { addPods, describeHosts, makeHosts, NETWORK, startDaemons, UNDERLAY, writeNetworkConfig } from './cluster';
-import { chooseDatastore, isInstalled, openDatastore, type DemoDatastore } from './datastore';
+import { chooseDatastore, openDatastore, type DemoDatastore } from './datastore';
 import type { DemoOptions } from './options';
 import { drawTopologySvg } from './picture/topology-svg';
 import { gigabits } from './picture/units';
