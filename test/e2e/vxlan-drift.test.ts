@@ -1,5 +1,15 @@
 import { eventually, faults, type Host } from '@tartan/lab';
-import { converged, ourRoutes, podOf, subnetsOf, timed, withCluster, type Cluster } from './support/cluster';
+import {
+  converged,
+  ourRoutes,
+  podOf,
+  subnetsOf,
+  startCluster,
+  timed,
+  withCluster,
+  type Cluster,
+  type ClusterOptions,
+} from './support/cluster';
 import { fdbOf, fits, macOf, neighboursOf, VXLAN, VXLAN_DUAL } from './support/vxlan';
 
 /** Issue: everything is back within 1 s. */
@@ -7,9 +17,12 @@ const REPAIR_MS = 1_000;
 
 type Two = readonly [Host, Host];
 
+function optionsOf(config: object): ClusterOptions {
+  return { hosts: 2, config: { ...config }, lab: { underlayIpv6: 'fd50::/64' }, daemon: { publicIp: null } };
+}
+
 function withTwo(body: (hosts: Two, cluster: Cluster) => Promise<void>, config: object = VXLAN): Promise<void> {
-  const options = { hosts: 2, config: { ...config }, lab: { underlayIpv6: 'fd50::/64' }, daemon: { publicIp: null } };
-  return withCluster(options, (cluster) => body(cluster.hosts as unknown as Two, cluster));
+  return withCluster(optionsOf(config), (cluster) => body(cluster.hosts as unknown as Two, cluster));
 }
 
 /** Everything on the device as text. */
@@ -55,7 +68,8 @@ interface Disturbance {
 
 const disturbances: readonly Disturbance[] = [
   { what: 'the device is deleted', disturb: (host) => faults.deleteLink(host, 'flannel.1') },
-  { what: 'the uplink flaps', disturb: (host) => faults.flapLink(host) },
+  // Here too: the kernel asks for the peer's MAC again, and repeats a lost request after a second.
+  { what: 'the uplink flaps', disturb: (host) => faults.flapLink(host), silenceMs: 3 * REPAIR_MS },
   {
     what: 'the uplink is replaced by an equal one',
     disturb: (host) => faults.replaceInterface(host),
@@ -73,8 +87,16 @@ const disturbances: readonly Disturbance[] = [
   },
 ];
 
-test.each(disturbances)('within a second all is as it was when $what', ({ what, disturb, silenceMs = REPAIR_MS }) =>
-  withTwo(async ([one, two], { lab }) => {
+describe('within a second all is as it was when', () => {
+  let cluster: Cluster;
+  beforeAll(async () => {
+    cluster = await startCluster(optionsOf(VXLAN));
+  });
+  afterAll(() => cluster.lab.destroy());
+
+  test.each(disturbances)('$what', async ({ what, disturb, silenceMs = REPAIR_MS }) => {
+    const { lab } = cluster;
+    const [one, two] = cluster.hosts as unknown as Two;
     const look = async (): Promise<string> =>
       JSON.stringify([await fdbOf(one), await neighboursOf(one), await macOf(one), (await ourRoutes(one)).length]);
     const before = await look();
@@ -86,8 +108,8 @@ test.each(disturbances)('within a second all is as it was when $what', ({ what, 
     console.log(`${what}: all back after ${ms.toFixed(0)} ms, longest silence ${back?.longestGapMs.toFixed(0)} ms`);
     expect(ms).toBeLessThan(REPAIR_MS);
     expect(back?.longestGapMs).toBeLessThan(silenceMs);
-  }),
-);
+  });
+});
 
 test('a changed address of the uplink reaches the peers, and nothing of the old one stays', () =>
   withTwo(async ([one, two]) => {

@@ -28,8 +28,8 @@ export interface Cluster {
 export const HOST_GW = { Network: '10.5.0.0/16', Backend: { Type: 'host-gw' } };
 export const HOST_GW_DUAL = { ...HOST_GW, EnableIPv6: true, IPv6Network: 'fc00:5::/48' };
 
-/** Makes the cluster, waits until every daemon is ready and every route stands, and runs `body`; whatever happens, the lab goes. */
-export async function withCluster(options: ClusterOptions, body: (cluster: Cluster) => Promise<void>): Promise<void> {
+/** Makes the cluster and waits until every daemon is ready and every route stands. The caller destroys the lab. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const lab = await Lab.create(options.lab ?? {});
   try {
     const etcd = await lab.startEtcd();
@@ -39,14 +39,31 @@ export async function withCluster(options: ClusterOptions, body: (cluster: Clust
     await Promise.all(daemons.map((daemon) => daemon.waitUntilReady()));
     for (const host of hosts) await host.addPod();
     await converged(hosts);
-    await body({ lab, etcd, hosts, daemons });
+    return { lab, etcd, hosts, daemons };
   } catch (error) {
-    const where = await lab.writeDump(expect.getState().currentTestName ?? 'e2e').catch(String);
-    if (error instanceof Error) error.message += `\n(state of the lab: ${where})`;
+    await explain(lab, error);
+    await lab.destroy();
+    throw error;
+  }
+}
+
+/** A cluster for one test: whatever happens, the lab goes. */
+export async function withCluster(options: ClusterOptions, body: (cluster: Cluster) => Promise<void>): Promise<void> {
+  const cluster = await startCluster(options);
+  try {
+    await body(cluster);
+  } catch (error) {
+    await explain(cluster.lab, error);
     throw error;
   } finally {
-    await lab.destroy();
+    await cluster.lab.destroy();
   }
+}
+
+/** Adds to an error where the state of the lab can be read. */
+async function explain(lab: Lab, error: unknown): Promise<void> {
+  const where = await lab.writeDump(expect.getState().currentTestName ?? 'e2e').catch(String);
+  if (error instanceof Error) error.message += `\n(state of the lab: ${where})`;
 }
 
 /** The only pod of a host. */
