@@ -61,6 +61,8 @@ export interface NodeNetworkOptions {
   readonly findBackend: (type: string) => BackendModule;
   readonly subnetFile: Pick<SubnetFile, 'set'>;
   readonly sink: NetworkSink;
+  /** The external interface is another one, or has other addresses: open connections may lead nowhere. */
+  readonly onInterfaceChanged?: () => void;
   readonly checks: NodeChecks;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -77,7 +79,10 @@ export class NodeNetwork {
   constructor(private readonly deps: NodeNetworkOptions) {
     const { clock, logger, netlink, checks } = deps;
     this.changes = new WakeUp(clock);
-    const onOutdated = (): void => this.changes.wake();
+    const onOutdated = (): void => {
+      deps.onInterfaceChanged?.();
+      this.changes.wake();
+    };
     this.follower = new InterfaceFollower({ netlink, clock, logger, check: checks.interface, onOutdated });
   }
 

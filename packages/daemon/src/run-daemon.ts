@@ -199,7 +199,8 @@ function joinParts({ options, logger, world }: Making, { checks, page }: Observa
   const lease = new NodeLease({ leaseManager, previous, check: checks.lease, clock, logger });
   const findBackend = (type: string) => backends.get(type);
   const parts = { identity, netlink, lease, findBackend, subnetFile, sink: programmer };
-  const network = new NodeNetwork({ ...parts, options, checks, clock, logger });
+  const onInterfaceChanged = (): void => datastore.reconnect?.();
+  const network = new NodeNetwork({ ...parts, options, checks, clock, logger, onInterfaceChanged });
   page.network = network;
   const backOff = new BackOff({ initialMs: 500, maxMs: 10_000 });
   const config = new ConfigSource({ datastore, strict: options.strictConfig, clock, logger, backOff });

@@ -132,6 +132,12 @@ export interface Datastore {
    */
   watch(afterRevision: bigint, signal: AbortSignal): AsyncIterable<WatchResponse>;
 
+  /**
+   * This host's interfaces or addresses have changed, so open connections may lead nowhere without a sign. From now on new ones are
+   * used; calls and watches under way end with DATASTORE_UNAVAILABLE and can be started again at once. Absent where there are
+   * no connections.
+   */
+  reconnect?(): void;
   /** Releases all sockets, files and timers; calls under way fail. Idempotent. */
   close(): Promise<void>;
 }

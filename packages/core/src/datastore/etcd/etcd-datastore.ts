@@ -85,6 +85,10 @@ class EtcdDatastore implements Datastore {
     return this.reachability.status();
   }
 
+  reconnect(): void {
+    this.transport.reconnect();
+  }
+
   getConfig(signal: AbortSignal): Promise<ConfigRecord> {
     return this.guard('getConfig', async () => {
       const { kvs } = await this.range('getConfig', { key: Buffer.from(this.keys.config) }, signal);

@@ -48,6 +48,7 @@ export class EtcdTransport {
   private readonly members: readonly Member[];
   private preferred: number;
   private readonly closing = new AbortController();
+  private parting = new AbortController();
 
   constructor(private readonly options: EtcdTransportOptions) {
     this.members = options.endpoints.map((endpoint) => ({ endpoint, connection: null, healthy: true }));
@@ -124,6 +125,19 @@ export class EtcdTransport {
     return this.closing.signal;
   }
 
+  /** Aborts when the connections in use now are given up; another signal takes its place. */
+  get parted(): AbortSignal {
+    return this.parting.signal;
+  }
+
+  /** Gives up every connection, whatever runs on it: a socket whose own address is gone stays silent until it times out. */
+  reconnect(): void {
+    const { parting } = this;
+    this.parting = new AbortController();
+    for (const member of this.members) this.replace(member, null);
+    parting.abort(new GrpcFailure(GrpcCode.UNAVAILABLE, 'the network of this host has changed'));
+  }
+
   close(): void {
     if (this.closing.signal.aborted) return;
     this.closing.abort(closedError());
@@ -165,7 +179,7 @@ export class EtcdTransport {
   ): Promise<Result> {
     this.throwIfClosed();
     const both = new AbortController();
-    const sources = [signal, this.closing.signal];
+    const sources = [signal, this.closing.signal, this.parting.signal];
     const relays = sources.map((source) => {
       const relay = (): void => both.abort(abortReason(source));
       if (source.aborted) relay();

@@ -65,7 +65,7 @@ class WatchReader {
 
   async *read(): AsyncGenerator<EtcdWatchAnswer> {
     const { signal, transport } = this.options;
-    const sources = [signal, transport.closed];
+    const sources = [signal, transport.closed, transport.parted];
     const onAbort = (): void => this.giveUp(abortReason(sources.find(({ aborted }) => aborted) ?? signal));
     for (const source of sources) source.addEventListener('abort', onAbort, { once: true });
     try {

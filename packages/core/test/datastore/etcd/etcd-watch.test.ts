@@ -26,9 +26,11 @@ function start(afterRevision = 50n) {
   const clock = new FakeClock();
   const controller = new AbortController();
   const closed = new AbortController();
+  const parted = new AbortController();
   const transport = {
     tryTimeoutMs: 5_000,
     closed: closed.signal,
+    parted: parted.signal,
     stream: (_method: unknown, _signal: unknown, use: (stream: Stream) => AsyncGenerator<EtcdWatchAnswer>) =>
       use(stream),
   } as unknown as EtcdTransport;
@@ -36,7 +38,7 @@ function start(afterRevision = 50n) {
   const { signal } = controller;
   const watch = watchRange({ transport, clock, progressIntervalMs: 60_000, range, afterRevision, signal });
   const next = async (): Promise<EtcdWatchAnswer> => (await watch.next()).value as EtcdWatchAnswer;
-  return { stream, clock, controller, closed, watch, next };
+  return { stream, clock, controller, closed, parted, watch, next };
 }
 
 describe('etcd watch', () => {
@@ -144,8 +146,8 @@ describe('etcd watch', () => {
     await expect(next()).rejects.toMatchObject({ code: 14 });
   });
 
-  it('ends with the reason of the abort, and with that of the closed datastore', async () => {
-    for (const which of ['controller', 'closed'] as const) {
+  it('ends with the reason of the abort, of the closed datastore, and of connections that were given up', async () => {
+    for (const which of ['controller', 'closed', 'parted'] as const) {
       const started = start();
       started.stream.feed(created());
       await started.next();

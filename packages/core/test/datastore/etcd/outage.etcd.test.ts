@@ -168,6 +168,23 @@ describe('etcd that is away', () => {
     expect(ms).toBeLessThan(1_900);
   });
 
+  it('gives up connections that lead nowhere as soon as it is told that the network has changed', async () => {
+    const gate = cleanup.add(await TcpGate.open(cluster.member.endpoint), (opened) => opened.close());
+    const datastore = open({ endpoints: [`127.0.0.1:${gate.port}`], timeoutMs: 20_000 });
+    const { revision } = await datastore.list(forever);
+    const watched = watch(datastore, revision);
+    await eventually(() => watched.responses.length > 0);
+    gate.freeze('answers');
+    const call = timed(datastore.list(forever));
+    datastore.reconnect?.();
+    const { ms, error } = await call;
+    expect(isTartanError(error, 'DATASTORE_UNAVAILABLE')).toBe(true);
+    expect(isTartanError(await watched.ended, 'DATASTORE_UNAVAILABLE')).toBe(true);
+    expect(ms).toBeLessThan(1_000);
+    gate.thaw();
+    expect((await timed(datastore.list(forever))).error).toBeNull();
+  });
+
   it('serves many calls at once without a warning', async () => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error): void => void warnings.push(warning);

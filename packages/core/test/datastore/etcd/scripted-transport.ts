@@ -7,6 +7,7 @@ type Step = (request: GrpcRequest) => unknown;
 export class ScriptedTransport {
   readonly requests: GrpcRequest[] = [];
   readonly closed = new AbortController().signal;
+  readonly parted = new AbortController().signal;
   readonly tryTimeoutMs = 5_000;
   private readonly script: { readonly step: Step; readonly attempts: number }[] = [];
 
