@@ -12,6 +12,7 @@ import {
   type PlanInput,
   type UnderlayFacts,
 } from '@tartan/core';
+import { decideChecksums, type ChecksumDecision } from './checksum-offload';
 import { desiredDevice, deviceSysctls } from './device';
 import { directRoute } from './direct-routing';
 import type { VxlanOptions } from './options';
@@ -45,17 +46,27 @@ export interface PlanContext {
  * lives (FDB), and the route to its subnet. A peer that cannot be programmed is left out with a finding. The outcome does not depend on
  * the order of the leases.
  */
-export function planVxlan(context: PlanContext, { snapshot, underlay }: PlanInput): Plan {
+export function planVxlan(context: PlanContext, { snapshot, underlay, evidence }: PlanInput): Plan {
   const ours = snapshot.leases.filter(({ attrs }) => attrs.backendType === 'vxlan');
   const others = snapshot.leases.filter(({ attrs }) => attrs.backendType !== 'vxlan');
-  const families = context.vteps.map((vtep) => planFamily(context, vtep, { leases: ours, underlay }));
+  const { features, findings } = decideChecksums({
+    option: context.options.txChecksumOffload,
+    evidence,
+    vteps: context.vteps,
+  });
+  const families = context.vteps.map((vtep) => planFamily(context, vtep, { leases: ours, underlay, features }));
   return {
     desired: merge(families.map(({ desired }) => desired)),
     ownership: {
       adoptRoutesVia: snapshot.leases.flatMap(gatewaysOfFlanneld),
       devices: context.vteps.map(({ ifname }) => ifname),
     },
-    findings: [...context.findings, ...otherBackendFindings(others), ...families.flatMap(({ findings }) => findings)],
+    findings: [
+      ...context.findings,
+      ...findings,
+      ...otherBackendFindings(others),
+      ...families.flatMap((family) => family.findings),
+    ],
   };
 }
 
@@ -66,12 +77,13 @@ const noRoomNeeded: NeighbourRoom = { sysctls: [], findings: [] };
 interface FamilyInput {
   readonly leases: readonly Lease[];
   readonly underlay: UnderlayFacts;
+  readonly features: ChecksumDecision['features'];
 }
 
 function planFamily(
   { options, lease, hostHasIpv6, neighbourLimits }: PlanContext,
   vtep: SettledVtep,
-  { leases, underlay }: FamilyInput,
+  { leases, underlay, features }: FamilyInput,
 ): { readonly desired: KernelState; readonly findings: readonly Finding[] } {
   const candidates = leases.map((candidate) => peerOf(candidate, vtep)).filter((peer) => peer !== undefined);
   const { usable, skipped } = separatePeers(candidates, { vni: options.vni, lease, mac: vtep.mac });
@@ -81,7 +93,7 @@ function planFamily(
   const room = limits ? neighbourRoom(limits, usable.length + POD_ENTRIES) : noRoomNeeded;
   return {
     desired: {
-      links: [desiredDevice({ vtep, mac: vtep.mac, options, hostHasIpv6 })],
+      links: [{ ...desiredDevice({ vtep, mac: vtep.mac, options, hostHasIpv6 }), ...(features && { features }) }],
       addresses: [{ ifname: vtep.ifname, address: vtep.address, prefixLength: vtep.family === 4 ? 32 : 128 }],
       neighbours: usable.map(neighbourOf),
       fdb: usable.map(fdbOf),

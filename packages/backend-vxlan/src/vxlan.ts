@@ -12,6 +12,7 @@ import {
   type Lease,
   type MacAddress,
 } from '@tartan/core';
+import { foundOffFindings } from './checksum-offload';
 import { ensureDevice } from './ensure-device';
 import { readVxlanOptions, type VxlanOptions } from './options';
 import { planVxlan, type SettledVtep } from './plan';
@@ -34,8 +35,8 @@ import { encodeVtepData } from './vtep-data';
  * whatever happens to the device, to single entries, or to the uplink (flannel-compat V1 to V8).
  *
  * The parts: options.ts; vtep.ts (our end: names, addresses, MTU); ensure-device.ts (a device and its MAC before the lease);
- * peer.ts and separate-peers.ts (whom can we talk to?); plan.ts (leases in, kernel objects out, pure); preflight/ (what will go wrong
- * on this host).
+ * peer.ts and separate-peers.ts (whom can we talk to?); checksum-offload.ts (network cards that damage packets); plan.ts (leases in,
+ * kernel objects out, pure); preflight/ (what will go wrong on this host).
  */
 
 export const backend: BackendModule = {
@@ -87,7 +88,7 @@ class VxlanBackend implements Backend {
     if (!this.prepared) throw new Error('start() was called before prepare()');
     const { options, hostHasIpv6, findings } = this.prepared;
     const vteps = this.prepared.vteps.map((vtep): SettledVtep => ({ ...vtep, address: networkAddress(lease, vtep) }));
-    const preflight = await this.preflight(lease, vteps);
+    const preflight = await this.preflight(lease, vteps, options);
     const limits = await Promise.all(vteps.map(({ family }) => readNeighbourLimits(this.context.netlink, family)));
     signal.throwIfAborted();
     const context = {
@@ -106,10 +107,11 @@ class VxlanBackend implements Backend {
     };
   }
 
-  private async preflight(lease: Lease, vteps: readonly Vtep[]): Promise<Finding[]> {
+  private async preflight(lease: Lease, vteps: readonly Vtep[], options: VxlanOptions): Promise<Finding[]> {
     const { netlink, externalInterface } = this.context;
     const [links, routes] = await Promise.all([netlink.listLinks(), netlink.listRoutes()]);
-    return overlapFindings({ vteps, lease, externalInterface, routes, linkName: linkNames(links) });
+    const foundOff = options.txChecksumOffload === 'auto' ? await foundOffFindings(netlink, vteps) : [];
+    return [...overlapFindings({ vteps, lease, externalInterface, routes, linkName: linkNames(links) }), ...foundOff];
   }
 }
 

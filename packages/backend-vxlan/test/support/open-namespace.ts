@@ -9,6 +9,8 @@ export interface OpenNamespace {
   ip(text: string): string;
   /** One `bridge` command. */
   bridge(text: string): string;
+  /** Any program; its output. Throws when it fails. */
+  run(program: string, ...args: string[]): string;
   /** For processes that are to be started inside, with nsenter. */
   readonly pid: number;
   close(): Promise<void>;
@@ -26,6 +28,7 @@ export async function openNamespace(commands: string): Promise<OpenNamespace> {
     netlink,
     ip,
     bridge: (text) => namespace.run('bridge', ...words(text)),
+    run: (program, ...args) => namespace.run(program, ...args),
     pid: namespace.pid,
     close: async () => {
       netlink.close();

@@ -6,6 +6,7 @@ import {
   silentLogger,
   systemClock,
   type BackendPublication,
+  type DataPathEvidence,
   type Lease,
   type NetworkConfig,
   type NetworkController,
@@ -90,6 +91,10 @@ export class WorkingNode {
       const { lastPass, findings } = this.reconciler.status();
       throw new Error(`not settled: ${JSON.stringify({ lastPass, findings })}`, { cause });
     }
+  }
+
+  reportEvidence(evidence: DataPathEvidence): void {
+    this.controller.reportEvidence(evidence);
   }
 
   /** Sum over all label values that match. */
