@@ -17,7 +17,7 @@ const allowedImports = {
   '@tartan/backend-vxlan': ['@tartan/core', '@tartan/netlink'],
   '@tartan/conformance': ['@tartan/core', '@tartan/netlink'],
   '@tartan/daemon': ['@tartan/core', '@tartan/netlink', '@tartan/backend-hostgw', '@tartan/backend-vxlan'],
-  '@tartan/lab': ['@tartan/core', '@tartan/netlink'],
+  '@tartan/lab': ['@tartan/core'],
 };
 
 module.exports = { workspaceFolders, allowedImports };

@@ -53,7 +53,7 @@ if (
   readFileSync(stamp, 'utf8') === hash &&
   !process.argv.includes('--force')
 ) {
-  say('native addon is up to date');
+  if (!process.argv.includes('--quiet')) say('native addon is up to date');
 } else {
   say('building the native addon, some ten seconds');
   process.exitCode = build(hash);
