@@ -13,8 +13,8 @@ const workspaceFolders = {
 const allowedImports = {
   '@tartan/core': [],
   '@tartan/netlink': ['@tartan/core'],
-  '@tartan/backend-hostgw': ['@tartan/core', '@tartan/netlink'],
-  '@tartan/backend-vxlan': ['@tartan/core', '@tartan/netlink'],
+  '@tartan/backend-hostgw': ['@tartan/core'],
+  '@tartan/backend-vxlan': ['@tartan/core'],
   '@tartan/conformance': ['@tartan/core', '@tartan/netlink'],
   '@tartan/daemon': ['@tartan/core', '@tartan/netlink', '@tartan/backend-hostgw', '@tartan/backend-vxlan'],
   '@tartan/lab': ['@tartan/core'],

@@ -135,6 +135,9 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('with %s
     expect(run(shell, ['-d', at('missing/docker.env')]).status).not.toBe(0);
   });
 
+  // The shell of busybox takes its own ip applet before anything in PATH, so it never sees the stand-in.
+  if (shell[0] === 'busybox') return;
+
   describe('when the subnet is routed', () => {
     it.each([
       ['through another host', '10.1.74.0/24 via 192.168.0.7 dev eth0', 1],

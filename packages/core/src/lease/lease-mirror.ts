@@ -68,7 +68,7 @@ export class LeaseMirror {
 
   constructor(private readonly options: LeaseMirrorOptions) {
     this.outage = new OutageLog(options.logger, options.clock, {
-      failing: 'lost the watch on leases, forwarding goes on with the last known peers',
+      failing: 'leases cannot be watched; what is programmed stays in force',
       recovered: 'watching leases again',
     });
     this.backOff = new BackOff({ initialMs: 100, maxMs: 10_000, random: options.random });

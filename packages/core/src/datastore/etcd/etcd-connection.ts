@@ -208,5 +208,7 @@ function exchange(
 /** Takes code and text over; gRPC's own message repeats both. */
 export function grpcFailure(error: unknown): GrpcFailure {
   const { code, details, message } = error as Failure;
-  return new GrpcFailure(code ?? GrpcCode.UNKNOWN, details === undefined || details === '' ? message : details);
+  const text = details === undefined || details === '' ? message : details;
+  // grpc-js ends some texts with the remark of a name resolver that has nothing to remark.
+  return new GrpcFailure(code ?? GrpcCode.UNKNOWN, text.replace(/\s*Resolution note:\s*$/, ''));
 }

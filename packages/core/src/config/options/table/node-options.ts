@@ -1,13 +1,7 @@
+import { compileInterfaceRegex } from '../../../iface/interface-regex';
 import { Ipv4Address, Ipv6Address, parseIpAddress, type IpAddress } from '../../../ip';
 import type { OptionFacts } from '../option';
-import {
-  choiceOption,
-  durationOption,
-  integerOption,
-  listOption,
-  parsedOption,
-  textOption,
-} from '../option-kinds';
+import { choiceOption, durationOption, integerOption, listOption, parsedOption, textOption } from '../option-kinds';
 
 const HOUR_MS = 3_600_000;
 
@@ -50,18 +44,19 @@ export const interfaceOptions = {
     section: 'External interface',
     origin: 'flannel',
     placeholder: 'REGEX',
-    expected: 'a regular expression',
-    help: 'Regular expression for the address or the name of the interface. Repeatable, tried after all --iface.',
+    expected: 'a JavaScript regular expression',
+    help: 'Regular expression, as JavaScript has them, for the address or the name of the interface; it may match any part. Repeatable, tried after all --iface.',
+    valid: (text) => attempt(() => compileInterfaceRegex(text)) !== undefined,
   }),
-  'iface-can-reach': parsedOption<IpAddress | null>({
+  'iface-can-reach': parsedOption<readonly IpAddress[]>({
     section: 'External interface',
     origin: 'flannel',
-    placeholder: 'IP',
-    default: null,
-    expected: 'an IPv4 or IPv6 address',
-    help: 'Use the interface by which the kernel reaches this address. Tried last.',
-    parse: (text) => attempt(() => parseIpAddress(text)),
-    format: formatAddress,
+    placeholder: 'IP[,IP]',
+    default: [],
+    expected: 'an IPv4 or IPv6 address, or one of each family with a comma between',
+    help: 'Use the interface by which the kernel reaches this address. One of each family, with a comma between, for dual stack. Tried last.',
+    parse: (text) => attempt(() => onePerFamily(text.split(',').map((part) => parseIpAddress(part.trim())))),
+    format: (addresses) => addresses.join(','),
   }),
   'public-ip': parsedOption<Ipv4Address | null>({
     ...publicAddress('IPv4'),
@@ -107,6 +102,10 @@ function publicAddress(
 
 function usable<Address extends IpAddress>(address: Address): Address | undefined {
   return address.isUnspecified || address.isLoopback || address.isMulticast ? undefined : address;
+}
+
+function onePerFamily(addresses: IpAddress[]): IpAddress[] | undefined {
+  return new Set(addresses.map(({ family }) => family)).size === addresses.length ? addresses : undefined;
 }
 
 function formatAddress(address: IpAddress | null): string {
