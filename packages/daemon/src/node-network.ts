@@ -212,7 +212,7 @@ export class NodeNetwork {
       options: {
         iface: options.iface,
         ifaceRegex: options.ifaceRegex,
-        ifaceCanReach: options.ifaceCanReach?.toString() ?? '',
+        ifaceCanReach: options.ifaceCanReach.join(','),
         publicIP: options.publicIp?.toString() ?? '',
         publicIPv6: options.publicIpv6?.toString() ?? '',
       },

@@ -28,7 +28,7 @@ function setUp({ withInterface = true, options = {}, module = hostgw } = {}) {
   const files: SubnetFileContent[] = [];
   const used: StandingNetwork[] = [];
   const deps: NodeNetworkOptions = {
-    options: { iface: [], ifaceRegex: [], ifaceCanReach: null, publicIp: null, publicIpv6: null, ...options },
+    options: { iface: [], ifaceRegex: [], ifaceCanReach: [], publicIp: null, publicIpv6: null, ...options },
     identity: NODE,
     netlink: kernel,
     lease,
