@@ -6,17 +6,17 @@ import {
   type LastLeaseKey,
   type Logger,
 } from '@tartan/core';
+import type * as EtcdModule from '@tartan/core/datastore/etcd';
 
-/** Opens the datastore that the options name. The etcd client is loaded only when it is the one. */
-export async function openDatastore(
+/** Opens the datastore that the options name. Throws DATASTORE_OPTION_INVALID. */
+export function openDatastore(
   options: DaemonOptions,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
-): Promise<Datastore> {
+): Datastore {
   if (options.datastore.kind === 'file') {
     return createFileDatastore({ path: options.datastore.path, clock, logger });
   }
-  const { createEtcdDatastore } = await import('@tartan/core/datastore/etcd');
-  return createEtcdDatastore({
+  return loadEtcd().createEtcdDatastore({
     endpoints: options.etcdEndpoints,
     prefix: options.etcdPrefix,
     tls: { keyFile: options.etcdKeyfile, certFile: options.etcdCertfile, caFile: options.etcdCafile },
@@ -26,6 +26,12 @@ export async function openDatastore(
     clock,
     logger,
   });
+}
+
+/** The etcd client is a third of all code, and loaded only where etcd is used; by require(), see tartand.ts. */
+function loadEtcd() {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return require('@tartan/core/datastore/etcd') as typeof EtcdModule;
 }
 
 /** What tells this daemon's remembered lease from that of another daemon on the same host. */

@@ -9,9 +9,9 @@ import {
   parseDaemonOptions,
   systemClock,
 } from '@tartan/core';
-import { createLogger } from '@tartan/core/runtime/winston';
+import type * as WinstonModule from '@tartan/core/runtime/winston';
 import { readFileSync } from 'node:fs';
-import { runDaemon } from './run-daemon';
+import type * as RunDaemonModule from './run-daemon';
 import { version } from './version';
 
 /** A daemon that was told to stop and is still there after this long has a fault, and ends all the same. */
@@ -33,6 +33,7 @@ async function start(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<E
     process.stderr.write(`${version()}\n`);
     return EXIT_CODE.ok;
   }
+  const { createLogger, runDaemon } = loadDaemon();
   const logger = createLogger({ level: options.logLevel, format: options.logFormat });
   const shutdown = takeCharge(logger);
   try {
@@ -45,6 +46,19 @@ async function start(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<E
   } finally {
     await logger.close();
   }
+}
+
+/**
+ * Most of the program: not needed for the short ways out above. By require(), since import() would take the way through Node's ESM
+ * loader, which reads every file behind a re-export once more.
+ */
+function loadDaemon() {
+  /* eslint-disable @typescript-eslint/no-require-imports */
+  return {
+    ...(require('@tartan/core/runtime/winston') as typeof WinstonModule),
+    ...(require('./run-daemon') as typeof RunDaemonModule),
+  };
+  /* eslint-enable @typescript-eslint/no-require-imports */
 }
 
 /** Signals and stray errors become one orderly end, and that end comes. */

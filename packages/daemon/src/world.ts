@@ -11,7 +11,7 @@ export interface World {
   /** /etc/machine-id unless told. */
   readonly machineIdPath?: string;
   openNetlink(logger: Logger): RtNetlink;
-  openDatastore(options: DaemonOptions, logger: Logger): Promise<Datastore>;
+  openDatastore(options: DaemonOptions, logger: Logger): Datastore | Promise<Datastore>;
   /** Texts of iproute2's rt_protos files. */
   readProtocolTables(): Promise<string[]>;
 }

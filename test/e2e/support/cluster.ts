@@ -37,7 +37,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const hosts = await lab.addHosts(options.hosts ?? 3);
     const daemons = await Promise.all(hosts.map((host) => host.startDaemon(options.daemon)));
     await Promise.all(daemons.map((daemon) => daemon.waitUntilReady()));
-    for (const host of hosts) await host.addPod();
+    await Promise.all(hosts.map((host) => host.addPod()));
     await converged(hosts);
     return { lab, etcd, hosts, daemons };
   } catch (error) {
@@ -58,6 +58,33 @@ export async function withCluster(options: ClusterOptions, body: (cluster: Clust
   } finally {
     await cluster.lab.destroy();
   }
+}
+
+/**
+ * One cluster for all tests of a file, since making one costs seconds. It is there before the first test and gone after the last; every
+ * test leaves it as it found it: converged, all daemons ready.
+ */
+export function sharedCluster(options: ClusterOptions): {
+  test(name: string, body: (cluster: Cluster) => Promise<void>): void;
+} {
+  let cluster: Cluster | undefined;
+  beforeAll(async () => {
+    cluster = await startCluster(options);
+  });
+  afterAll(() => cluster?.lab.destroy());
+  return {
+    test: (name, body) => {
+      test(name, async () => {
+        const present = cluster as Cluster;
+        try {
+          await body(present);
+        } catch (error) {
+          await explain(present.lab, error);
+          throw error;
+        }
+      });
+    },
+  };
 }
 
 /** Adds to an error where the state of the lab can be read. */
@@ -121,4 +148,18 @@ export async function timed(condition: () => Promise<boolean>, timeoutMs = 10_00
   const start = performance.now();
   await eventually(condition, { timeoutMs, intervalMs: 2 });
   return performance.now() - start;
+}
+
+/** Keys below the prefix's subnets, without it: `10.5.1.0-24`. */
+export async function leaseKeys(etcd: EtcdCluster, prefix = PREFIX): Promise<string[]> {
+  const text = await etcd.etcdctl(['get', '--prefix', '--keys-only', `${prefix}/subnets/`]);
+  return text
+    .split(/\s+/)
+    .filter((key) => key !== '')
+    .map((key) => key.slice(`${prefix}/subnets/`.length));
+}
+
+/** The key of a host's lease, from its subnet file: `10.5.1.0-24`. */
+export async function keyOf(host: Host): Promise<string> {
+  return (await subnetsOf(host)).map((subnet) => subnet.replace('/', '-')).join('&');
 }

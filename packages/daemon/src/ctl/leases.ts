@@ -14,7 +14,7 @@ export const leasesCommand: Command = {
       env: terminal.env,
       readFile: (path) => readFileSync(path, 'utf8'),
     });
-    const datastore = await openDatastore(options, { clock: systemClock, logger: silentLogger });
+    const datastore = openDatastore(options, { clock: systemClock, logger: silentLogger });
     try {
       const listing = await datastore.list(AbortSignal.timeout(options.etcdTimeout.ms * 2));
       for (const line of table([
