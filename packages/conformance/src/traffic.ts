@@ -12,10 +12,21 @@ export { PLACES, type Place, type TrafficFlow, type TrafficSubject } from './tra
  * any packet filter rules, in the world that `PLACES` describes, for each test; what it gave is closed afterwards.
  */
 export function trafficSuite(runner: SuiteRunner, open: () => Promise<TrafficSubject>): void {
+  run(runner, open, [masqueradeSuite, forwardingSuite, upkeepSuite, companySuite]);
+}
+
+/** The part of it that another iptables on the host can decide otherwise. */
+export function trafficForwardingSuite(runner: SuiteRunner, open: () => Promise<TrafficSubject>): void {
+  run(runner, open, [forwardingSuite]);
+}
+
+type Part = (runner: SuiteRunner, fixture: TrafficFixture) => void;
+
+function run(runner: SuiteRunner, open: () => Promise<TrafficSubject>, parts: readonly Part[]): void {
   const fixture = new TrafficFixture();
   runner.describe('TrafficManager', () => {
     runner.beforeEach(async () => fixture.open(await open()));
     runner.afterEach(() => fixture.close());
-    for (const suite of [masqueradeSuite, forwardingSuite, upkeepSuite, companySuite]) suite(runner, fixture);
+    for (const part of parts) part(runner, fixture);
   });
 }

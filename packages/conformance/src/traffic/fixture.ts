@@ -124,10 +124,12 @@ export class TrafficFixture {
 
   /** The receiver sees `source`: its name in PLACES, or null when nothing arrives. */
   async sees(flow: Omit<TrafficFlow, 'family'>, source: Place | null): Promise<void> {
-    for (const family of families) {
-      const expected = source && PLACES[source][family];
-      assert.equal(await this.subject.send({ ...flow, family }), expected, `${describe(flow)} in IPv${family}`);
-    }
+    await Promise.all(
+      families.map(async (family) => {
+        const expected = source && PLACES[source][family];
+        assert.equal(await this.subject.send({ ...flow, family }), expected, `${describe(flow)} in IPv${family}`);
+      }),
+    );
   }
 
   /** It comes to be so within a few seconds. */

@@ -1,4 +1,4 @@
-import { trafficSuite } from '@tartan/conformance';
+import { trafficForwardingSuite, trafficSuite } from '@tartan/conformance';
 import { TrafficWorld, type WorldOptions } from './world/traffic-world';
 
 let world: TrafficWorld;
@@ -8,13 +8,17 @@ beforeAll(async () => {
 });
 afterAll(() => world.destroy());
 
+const runner = { describe, it, beforeEach, afterEach };
+const open = (options: WorldOptions) => () => Promise.resolve(world.subject(options));
+
 const implementations: readonly [name: string, options: WorldOptions][] = [
-  ['nftables, on a host with iptables-nft', { choice: 'nftables', flavour: 'nft' }],
-  ['nftables, on a host with iptables-legacy', { choice: 'nftables', flavour: 'legacy' }],
+  ['nftables', { choice: 'nftables', flavour: 'nft' }],
   ['iptables-nft', { choice: 'iptables', flavour: 'nft' }],
   ['iptables-legacy', { choice: 'iptables', flavour: 'legacy' }],
 ];
 
-describe.each(implementations)('%s', (_, options) => {
-  trafficSuite({ describe, it, beforeEach, afterEach }, () => Promise.resolve(world.subject(options)));
+describe.each(implementations)('%s', (_, options) => trafficSuite(runner, open(options)));
+
+describe('nftables on a host with iptables-legacy', () => {
+  trafficForwardingSuite(runner, open({ choice: 'nftables', flavour: 'legacy' }));
 });
