@@ -186,7 +186,7 @@ describe('watchPeers', () => {
       await world.clock.advance(20 * MINUTE);
       node.client.heal();
       await world.clock.advance(MINUTE);
-      expect(node.logger.matching('lost the watch')).toHaveLength(1);
+      expect(node.logger.matching('leases cannot be watched')).toHaveLength(1);
       expect(node.logger.matching('watching leases again')).toHaveLength(1);
     });
 
