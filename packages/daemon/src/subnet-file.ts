@@ -12,6 +12,7 @@ import {
   subnetEnvOf,
   writeSubnetEnv,
 } from '@tartan/core';
+import { sameSubnets } from './describe-lease';
 import { messageOf } from './node-checks';
 import { WakeUp } from './wake-up';
 
@@ -73,9 +74,8 @@ export class SubnetFile {
   set(content: SubnetFileContent): void {
     const { check, ipMasq } = this.options;
     const next = { ...content, ipMasq };
-    if (this.wanted && JSON.stringify(subnetEnvOf(this.wanted)) !== JSON.stringify(subnetEnvOf(next))) {
-      check.fail('out of date, being written');
-    }
+    // Pods must not get addresses of a subnet that is not ours any more.
+    if (this.wanted && !sameSubnets(this.wanted.lease, next.lease)) check.fail('out of date, being written');
     this.wanted = next;
     this.changed.wake();
   }

@@ -1,3 +1,4 @@
+import { parseIpPrefix } from '@tartan/core';
 import {
   Lab,
   eventually,
@@ -138,8 +139,8 @@ export async function converged(hosts: readonly Host[], timeoutMs = 10_000): Pro
 /** The networks of a host's subnet.env, as `ip route` prints them. */
 export async function subnetsOf(host: Host): Promise<string[]> {
   const text = (await host.run(['cat', host.subnetFile])).stdout;
-  return [...text.matchAll(/^FLANNEL(?:_IPV6)?_SUBNET=(.*)1\/(\d+)$/gm)].map(
-    ([, address, length]) => `${address ?? ''}${address?.endsWith(':') ? '' : '0'}/${length ?? ''}`,
+  return [...text.matchAll(/^FLANNEL(?:_IPV6)?_SUBNET=(.*)$/gm)].map(([, subnet = '']) =>
+    parseIpPrefix(subnet).toString(),
   );
 }
 

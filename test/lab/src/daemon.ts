@@ -42,6 +42,8 @@ export interface DaemonHost {
 
 const DEFAULT_HEALTH_PORT = 8471;
 const READY_TIMEOUT_MS = 15_000;
+/** Asking starts a process or two, which must not take the processor from the daemon that is waited for. */
+const READY_POLL_MS = 40;
 
 /** A network daemon on a host, which can be stopped, killed and started again with the same command line. */
 export class LabDaemon {
@@ -102,7 +104,7 @@ export class LabDaemon {
   /** Resolves with what the subnet file says once /readyz answers 200; rejects when the daemon ends or takes too long. */
   async waitUntilReady(options: { readonly timeoutMs?: number } = {}): Promise<SubnetFile> {
     const { timeoutMs = READY_TIMEOUT_MS } = options;
-    await this.process.until(() => this.checkReady(), 'becomes ready', { timeoutMs });
+    await this.process.until(() => this.checkReady(), 'becomes ready', { timeoutMs, intervalMs: READY_POLL_MS });
     return this.subnetEnv();
   }
 

@@ -150,7 +150,7 @@ export class LabProcess {
   async until<T>(
     condition: () => T | Promise<T>,
     what: string,
-    options: { readonly timeoutMs?: number } = {},
+    options: { readonly timeoutMs?: number; readonly intervalMs?: number } = {},
   ): Promise<Exclude<T, false>> {
     try {
       return await eventually(condition, {
