@@ -5,7 +5,16 @@ import { companySuite } from './traffic/other-daemons';
 import { upkeepSuite } from './traffic/upkeep';
 import { TrafficFixture, type TrafficSubject } from './traffic/fixture';
 
-export { PLACES, type Place, type TrafficFlow, type TrafficSubject } from './traffic/fixture';
+export {
+  desiredTraffic,
+  PLACES,
+  trafficPolicy,
+  type Place,
+  type PlaceAddresses,
+  type PolicyChange,
+  type TrafficFlow,
+  type TrafficSubject,
+} from './traffic/fixture';
 
 /**
  * What every TrafficManager must do, judged by packets: who is masqueraded, who is not, and who gets through. `open` gives a node without

@@ -1,4 +1,4 @@
-import type { CommandRunner } from '@tartan/core';
+import { TartanError, type CommandRunner } from '@tartan/core';
 
 /** Which iptables the host of a test has as its default. */
 export type HostFlavour = 'legacy' | 'nft';
@@ -18,6 +18,8 @@ export function flavoured(program: string, flavour: HostFlavour): string {
 export function without(runner: CommandRunner, pattern: RegExp): CommandRunner {
   return {
     run: (request, signal) =>
-      runner.run(pattern.test(request.program) ? { ...request, program: '/nonexistent/program' } : request, signal),
+      pattern.test(request.program)
+        ? Promise.reject(new TartanError('TRAFFIC_TOOL_MISSING', { program: request.program }))
+        : runner.run(request, signal),
   };
 }

@@ -144,10 +144,17 @@ export class TrafficWorld {
   }
 
   async flush(): Promise<void> {
-    const legacy = ['iptables-legacy', 'ip6tables-legacy'].flatMap((program) => [
-      ...['nat', 'filter'].flatMap((table) => [`${program} -w -t ${table} -F`, `${program} -w -t ${table} -X`]),
-      `${program} -w -P FORWARD ACCEPT`,
-    ]);
+    // Only tables that are in use: merely asking for another one would bring it into use.
+    const legacy = [
+      ['iptables-legacy', '/proc/net/ip_tables_names'],
+      ['ip6tables-legacy', '/proc/net/ip6_tables_names'],
+    ].flatMap(([program = '', names = '']) =>
+      ['nat', 'filter'].map((table) => {
+        const run = `${program} -w -t ${table}`;
+        const accept = table === 'filter' ? `; ${run} -P FORWARD ACCEPT` : '';
+        return `if grep -qsx ${table} ${names}; then ${run} -F; ${run} -X${accept}; fi`;
+      }),
+    );
     await this.script(['nft flush ruleset', ...legacy].join('\n'));
   }
 
