@@ -103,6 +103,8 @@ export class ConfigSource {
   }
 
   private report(error: unknown, listener: ConfigSourceListener): void {
+    // Nothing is wrong with the config in force; that the datastore is away is told where it belongs.
+    if (this.lastText !== null && isTartanError(error, 'DATASTORE_UNAVAILABLE')) return;
     const text = messageOf(error);
     if (text === this.problem?.text) return;
     this.problem = { text, ofConfig: isTartanError(error, 'CONFIG_INVALID', 'CONFIG_NOT_JSON') };
