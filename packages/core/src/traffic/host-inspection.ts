@@ -48,11 +48,11 @@ function kernelSettings({ desired, policy, sysctls, manageSysctls, logger }: Hos
   });
 }
 
-async function nftChains({ tools, desired, policy }: HostInspection, signal?: AbortSignal): Promise<Finding[]> {
+async function nftChains({ tools, desired }: HostInspection, signal?: AbortSignal): Promise<Finding[]> {
   const { tool, detection } = tools.nft;
   if (!detection.usable && !detection.listable) return [];
-  const hasXtables = tools.iptables.some(({ variant }) => variant.flavour === 'nf_tables');
-  const iptablesHandles = (): boolean => hasXtables && policy.forward;
+  // What iptables of that flavour keeps in nftables is looked at, and cured, in its own words.
+  const iptablesHandles = tools.iptables.some(({ variant }) => variant.flavour === 'nf_tables');
   return surveyForwardChains({ tool, networks: networksOf(desired), iptablesHandles }, signal);
 }
 

@@ -21,8 +21,8 @@ export interface ForwardChainSurvey {
   readonly tool: NftTool;
   /** Overlay networks that are on. */
   readonly networks: readonly IpPrefix[];
-  /** Families in which rules of ours stand in iptables' own FORWARD chain, or could: that one is no finding. */
-  readonly iptablesHandles: (family: IpFamily) => boolean;
+  /** iptables' own FORWARD chain is somebody else's business here. */
+  readonly iptablesHandles: boolean;
 }
 
 export async function surveyForwardChains(survey: ForwardChainSurvey, signal?: AbortSignal): Promise<Finding[]> {
@@ -60,8 +60,7 @@ function isOurs({ table }: ForwardChain): boolean {
 }
 
 function isIptables({ family, table, name }: ForwardChain, { iptablesHandles }: ForwardChainSurvey): boolean {
-  if (table !== 'filter' || name !== 'FORWARD') return false;
-  return (family === 'ip' && iptablesHandles(4)) || (family === 'ip6' && iptablesHandles(6));
+  return iptablesHandles && family !== 'inet' && table === 'filter' && name === 'FORWARD';
 }
 
 /** firewalld keeps sources of zones in chains of its own, so all of its table is looked at. */
