@@ -35,6 +35,10 @@ function loadEtcd() {
 }
 
 /** What tells this daemon's remembered lease from that of another daemon on the same host. */
-export function lastLeaseKey({ datastore, etcdPrefix, subnetFile }: DaemonOptions): LastLeaseKey {
+export function lastLeaseKey({
+  datastore,
+  etcdPrefix,
+  subnetFile,
+}: Pick<DaemonOptions, 'datastore' | 'etcdPrefix' | 'subnetFile'>): LastLeaseKey {
   return { subnetFile, datastore: datastore.kind === 'file' ? `file:${datastore.path}` : `etcd:${etcdPrefix}` };
 }

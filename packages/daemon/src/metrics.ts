@@ -2,8 +2,10 @@ import {
   type LeaseMetrics,
   type ReadinessRegistry,
   type ReconcileMetrics,
+  type TrafficMetrics,
   createLeaseMetrics,
   createReconcileMetrics,
+  createTrafficMetrics,
 } from '@tartan/core';
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 
@@ -11,6 +13,7 @@ export interface DaemonMetrics {
   readonly registry: Registry;
   readonly lease: LeaseMetrics;
   readonly reconcile: ReconcileMetrics;
+  readonly traffic: TrafficMetrics;
 }
 
 /** Every metric of the daemon, in one register per process. */
@@ -47,7 +50,12 @@ export function createDaemonMetrics({
       for (const { name, ok } of readiness.checks()) this.set({ check: name }, ok ? 1 : 0);
     },
   });
-  return { registry, lease: createLeaseMetrics(registry), reconcile: createReconcileMetrics(registry) };
+  return {
+    registry,
+    lease: createLeaseMetrics(registry),
+    reconcile: createReconcileMetrics(registry),
+    traffic: createTrafficMetrics(registry),
+  };
 }
 
 /** Name, help, type and labels of every metric of our own, for docs/metrics.md. */

@@ -1,6 +1,7 @@
 import type { ReadinessCheck, ReadinessRegistry } from '@tartan/core';
 
-type CheckName = 'datastore' | 'config' | 'interface' | 'backend' | 'lease' | 'subnetFile' | 'peers' | 'kernel';
+type CheckName =
+  'datastore' | 'config' | 'interface' | 'backend' | 'lease' | 'subnetFile' | 'peers' | 'kernel' | 'traffic';
 
 /** The conditions of readiness, in the order in which a start reaches them. */
 export class NodeChecks {
@@ -14,6 +15,7 @@ export class NodeChecks {
   readonly subnetFile: ReadinessCheck;
   readonly peers: ReadinessCheck;
   readonly kernel: ReadinessCheck;
+  readonly traffic: ReadinessCheck;
 
   constructor(registry: ReadinessRegistry) {
     this.datastore = registry.declare({ name: 'datastore', waitingFor: 'not asked yet', required: false });
@@ -28,6 +30,7 @@ export class NodeChecks {
     this.subnetFile = registry.declare({ name: 'subnet-file', waitingFor: 'not written yet' });
     this.peers = registry.declare({ name: 'peers', waitingFor: 'waiting for the first complete list of peers' });
     this.kernel = registry.declare({ name: 'kernel', waitingFor: 'nothing programmed yet' });
+    this.traffic = registry.declare({ name: 'traffic-rules', waitingFor: 'not written yet' });
   }
 
   /** Runs a step; its failure fails the check of that name with the error's message, unless it was only told to stop. */

@@ -22,16 +22,18 @@ import {
   takeNotifyEnvironment,
 } from '@tartan/core';
 import { builtInBackends } from './backends';
+import { withBlackholeRoute } from './blackhole-route';
 import { ConfigSource, type ConfigSourceListener } from './config-source';
 import { followDatastore } from './datastore-check';
 import { lastLeaseKey } from './datastores';
 import { NodeLease, type NodeLeaseListener } from './node-lease';
-import { NodeNetwork } from './node-network';
+import { type NetworkSink, NodeNetwork } from './node-network';
 import { type Observation, openObservation } from './observation';
 import { PeerProgrammer } from './peer-programmer';
 import { Releases } from './releases';
 import { type Part, beforeAbort, runParts } from './run-parts';
 import { SubnetFile } from './subnet-file';
+import { TrafficRules } from './traffic-rules';
 import { version } from './version';
 import { type World, realWorld } from './world';
 
@@ -91,9 +93,19 @@ async function makeParts(making: Making): Promise<Part[]> {
   const netlink = world.openNetlink(logger);
   releases.add('netlink', () => netlink.close());
   const programmer = await openProgrammer(making, observation, netlink, files.present);
+  const traffic = openTraffic(making, observation, netlink, files.present);
   const backends = await loadBackends(options.backendModule);
   const { datastore, leaseManager } = await openDatastore(making, observation, identity);
-  return joinParts(making, observation, { ...files, identity, netlink, programmer, backends, datastore, leaseManager });
+  return joinParts(making, observation, {
+    ...files,
+    identity,
+    netlink,
+    programmer,
+    traffic,
+    backends,
+    datastore,
+    leaseManager,
+  });
 }
 
 function readIdentity({ options, env, world }: Making): Promise<OwnerIdentity> {
@@ -156,6 +168,34 @@ async function openProgrammer(
   return programmer;
 }
 
+/** null where the world has no packet filter. */
+function openTraffic(
+  { options, logger, world, releases }: Making,
+  { checks, metrics, page }: Observation,
+  netlink: RtNetlink,
+  present: ParsedSubnetEnv | null,
+): TrafficRules | null {
+  if (!world.traffic) {
+    checks.traffic.pass('none');
+    return null;
+  }
+  const generation = world.traffic.openGeneration(logger);
+  releases.add('nftables generation', () => generation.close());
+  const traffic = new TrafficRules({
+    options,
+    world: world.traffic,
+    generation,
+    netlink,
+    previousNetworks: [present?.network, present?.ipv6Network].flatMap((network) => network ?? []),
+    check: checks.traffic,
+    metrics: metrics.traffic,
+    clock: world.clock,
+    logger,
+  });
+  page.traffic = traffic;
+  return traffic;
+}
+
 async function loadBackends(modules: readonly string[]): Promise<BackendRegistry> {
   const backends = new BackendRegistry();
   for (const module of builtInBackends) backends.register(module);
@@ -188,6 +228,7 @@ interface Made extends Files {
   readonly identity: OwnerIdentity;
   readonly netlink: RtNetlink;
   readonly programmer: PeerProgrammer;
+  readonly traffic: TrafficRules | null;
   readonly backends: BackendRegistry;
   readonly datastore: Datastore;
   readonly leaseManager: LeaseManager;
@@ -195,10 +236,17 @@ interface Made extends Files {
 
 function joinParts({ options, logger, world }: Making, { checks, page }: Observation, made: Made): Part[] {
   const { clock } = world;
-  const { identity, netlink, programmer, backends, datastore, leaseManager, subnetFile, previous } = made;
+  const { identity, netlink, programmer, traffic, backends, datastore, leaseManager, subnetFile, previous } = made;
   const lease = new NodeLease({ leaseManager, previous, check: checks.lease, clock, logger });
   const findBackend = (type: string) => backends.get(type);
-  const parts = { identity, netlink, lease, findBackend, subnetFile, sink: programmer };
+  const sink: NetworkSink = {
+    use: (standing) => {
+      const { network: plain, lease: held } = standing;
+      programmer.use({ ...standing, network: options.ipBlackholeRoute ? withBlackholeRoute(plain, held) : plain });
+      traffic?.use(standing);
+    },
+  };
+  const parts = { identity, netlink, lease, findBackend, subnetFile, sink };
   const onInterfaceChanged = (): void => datastore.reconnect?.();
   const network = new NodeNetwork({ ...parts, options, checks, clock, logger, onInterfaceChanged });
   page.network = network;
@@ -209,8 +257,16 @@ function joinParts({ options, logger, world }: Making, { checks, page }: Observa
     { name: 'network', run: (signal) => network.run(signal) },
     { name: 'lease', run: (signal) => lease.run(leaseListener(network), signal) },
     { name: 'subnet file', run: (signal) => subnetFile.run(signal) },
-    { name: 'peers', run: (signal) => leaseManager.watchPeers((snapshot) => programmer.setSnapshot(snapshot), signal) },
+    {
+      name: 'peers',
+      run: (signal) =>
+        leaseManager.watchPeers((snapshot) => {
+          programmer.setSnapshot(snapshot);
+          traffic?.setSnapshot(snapshot);
+        }, signal),
+    },
     { name: 'kernel', run: (signal) => programmer.run(signal) },
+    ...(traffic ? [{ name: 'traffic rules', run: (signal: AbortSignal) => traffic.run(signal) }] : []),
     { name: 'datastore', run: (signal) => followDatastore({ datastore, check: checks.datastore, clock }, signal) },
   ];
 }

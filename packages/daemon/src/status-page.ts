@@ -1,6 +1,7 @@
 import type { Datastore, LeaseManager, OwnerIdentity, ReadinessRegistry } from '@tartan/core';
 import type { NodeNetwork } from './node-network';
 import type { PeerProgrammer } from './peer-programmer';
+import type { TrafficRules } from './traffic-rules';
 
 /** What /v1/status is made from; parts come in as they are made. */
 export class StatusPage {
@@ -9,6 +10,7 @@ export class StatusPage {
   leaseManager: Pick<LeaseManager, 'watchStatus'> | null = null;
   programmer: Pick<PeerProgrammer, 'status' | 'healthy'> | null = null;
   datastore: Pick<Datastore, 'name' | 'status'> | null = null;
+  traffic: Pick<TrafficRules, 'status'> | null = null;
 
   constructor(
     private readonly version: string,
@@ -24,6 +26,7 @@ export class StatusPage {
       network: this.network?.describe() ?? null,
       watch: this.leaseManager?.watchStatus() ?? null,
       kernel: this.programmer?.status() ?? null,
+      traffic: this.traffic?.status() ?? null,
       datastore: this.datastore && { name: this.datastore.name, ...this.datastore.status() },
     };
   }

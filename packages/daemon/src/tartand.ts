@@ -1,5 +1,6 @@
 import {
   EXIT_CODE,
+  type DaemonOptions,
   type ExitCode,
   type Logger,
   Shutdown,
@@ -11,6 +12,7 @@ import {
 } from '@tartan/core';
 import type * as WinstonModule from '@tartan/core/runtime/winston';
 import { readFileSync } from 'node:fs';
+import type * as RunCleanUpModule from './run-clean-up';
 import type * as RunDaemonModule from './run-daemon';
 import { version } from './version';
 
@@ -35,6 +37,7 @@ async function start(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<E
   }
   const { createLogger, runDaemon } = loadDaemon();
   const logger = createLogger({ level: options.logLevel, format: options.logFormat });
+  if (options.cleanup) return cleanUpAndLeave(options, logger);
   const shutdown = takeCharge(logger);
   try {
     await runDaemon({ options, env, logger, signal: shutdown.signal });
@@ -59,6 +62,20 @@ function loadDaemon() {
     ...(require('./run-daemon') as typeof RunDaemonModule),
   };
   /* eslint-enable @typescript-eslint/no-require-imports */
+}
+
+/** --cleanup: no daemon, and no failure that a restart could cure. */
+async function cleanUpAndLeave(options: DaemonOptions, logger: WinstonModule.RootLogger): Promise<ExitCode> {
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    const { runCleanUp } = require('./run-clean-up') as typeof RunCleanUpModule;
+    return (await runCleanUp(options, logger)) ? EXIT_CODE.ok : EXIT_CODE.failure;
+  } catch (error) {
+    process.stderr.write(`tartand: ${error instanceof Error ? error.message : String(error)}\n`);
+    return EXIT_CODE.failure;
+  } finally {
+    await logger.close();
+  }
 }
 
 /** Signals and stray errors become one orderly end, and that end comes. */

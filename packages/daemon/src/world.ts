@@ -1,8 +1,17 @@
-import { type Clock, type DaemonOptions, type Datastore, type Logger, type RtNetlink, systemClock } from '@tartan/core';
-import { createRtNetlink } from '@tartan/netlink';
+import {
+  type Clock,
+  type DaemonOptions,
+  type Datastore,
+  type Logger,
+  type RtNetlink,
+  createCommandRunner,
+  systemClock,
+} from '@tartan/core';
+import { createNftGeneration, createRtNetlink } from '@tartan/netlink';
 import { hostname } from 'node:os';
 import { openDatastore } from './datastores';
 import { readProtocolTables } from './protocol-tables';
+import type { TrafficWorld } from './traffic-rules';
 
 /** What the daemon touches outside of itself; a test gives it another one. */
 export interface World {
@@ -14,6 +23,8 @@ export interface World {
   openDatastore(options: DaemonOptions, logger: Logger): Datastore | Promise<Datastore>;
   /** Texts of iproute2's rt_protos files. */
   readProtocolTables(): Promise<string[]>;
+  /** Without it there are no masquerade and forward rules. */
+  readonly traffic?: TrafficWorld;
 }
 
 export const realWorld: World = {
@@ -22,4 +33,5 @@ export const realWorld: World = {
   openNetlink: (logger) => createRtNetlink({ logger }),
   openDatastore: (options, logger) => openDatastore(options, { clock: systemClock, logger }),
   readProtocolTables,
+  traffic: { runner: createCommandRunner(), openGeneration: (logger) => createNftGeneration({ logger }) },
 };

@@ -108,12 +108,12 @@ export interface KernelRoute {
   readonly protocol: string;
 }
 
-/** Routes with our protocol number, both families. */
+/** Routes to peers: with our protocol number, both families. */
 export async function ourRoutes(host: Host): Promise<KernelRoute[]> {
   const lists = await Promise.all(
     ['-4', '-6'].map((family) => host.ipJson<KernelRoute[]>(`${family} -N route show table main proto 158`)),
   );
-  return lists.flat();
+  return lists.flat().filter(({ gateway }) => gateway !== undefined);
 }
 
 /** Every host has a route to every other host's subnets, through that host, and no other of ours. */

@@ -11,6 +11,7 @@ interface ReadyPage {
 
 interface StatusPage {
   readonly kernel: { readonly kernel: { readonly findings: readonly Finding[] } } | null;
+  readonly traffic?: { readonly findings: readonly Finding[] } | null;
 }
 
 interface Finding {
@@ -36,7 +37,7 @@ export const statusCommand: Command = {
     for (const { name, ok, required, message } of ready.checks) {
       terminal.out(`  ${ok ? 'ok  ' : required ? 'FAIL' : 'warn'}  ${name.padEnd(15)} ${message}`);
     }
-    for (const finding of status.kernel?.kernel.findings ?? []) {
+    for (const finding of [...(status.kernel?.kernel.findings ?? []), ...(status.traffic?.findings ?? [])]) {
       terminal.out(`  ${finding.severity} ${finding.code}: ${finding.message}`);
       if (finding.cure !== undefined) terminal.out(`    cure: ${finding.cure}`);
     }
