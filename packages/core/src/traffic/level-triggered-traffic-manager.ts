@@ -14,6 +14,7 @@ import { inspectHost, networksOf } from './host-inspection';
 import { readSystemText, type ReadText } from './iptables/registered-tables';
 import { noTrafficMetrics, type TrafficMetrics } from './metrics';
 import type { NftGeneration } from './nftables/nft-generation';
+import { passIntervalMs } from './pass-intervals';
 import { planTasks, type PassTasks, type TrafficTask } from './pass-tasks';
 import { planRules } from './rules/plan-rules';
 import type { FamilyRules } from './rules/traffic-rule';
@@ -59,10 +60,6 @@ export interface TrafficManagerOptions {
 const GENERATION_POLL_MS = 250;
 /** Passes that others cause are at least so far apart; with the poll it stays within the second in which drift is to be noticed. */
 const EVENT_SPACING_MS = 500;
-/** In the nftables mode, while the generation tells of changes. */
-const SLOW_PASS_MS = 30_000;
-/** In the nftables mode without it. */
-const FAST_PASS_MS = 1_000;
 
 export function createTrafficManager(options: TrafficManagerOptions): TrafficManager {
   return new LevelTriggeredTrafficManager(options);
@@ -307,11 +304,12 @@ class LevelTriggeredTrafficManager implements TrafficManager {
   }
 
   private periodicMs(): number {
-    const { resyncMs = 5_000 } = this.options;
-    const jitter = 0.9 + 0.2 * this.random();
-    if (this.mode !== 'nftables') return resyncMs * jitter;
-    if (!this.watch.works) return FAST_PASS_MS * (0.8 + 0.2 * this.random());
-    const hasLegacy = this.tools?.iptables.some(({ variant }) => variant.flavour === 'legacy') ?? false;
-    return (hasLegacy ? resyncMs : SLOW_PASS_MS) * jitter;
+    const intervalMs = passIntervalMs({
+      mode: this.mode,
+      noticesChanges: this.watch.works,
+      hasLegacy: this.tools?.iptables.some(({ variant }) => variant.flavour === 'legacy') ?? false,
+      resyncMs: this.options.resyncMs ?? 5_000,
+    });
+    return intervalMs * (0.9 + 0.2 * this.random());
   }
 }

@@ -111,6 +111,15 @@ test('repairs what somebody deleted at the next look, and tells it from a change
     expect(written).toEqual(['drift ipv4 masquerade']);
   }));
 
+test('a resync period beyond what timers can do makes no busy loop', () =>
+  withManager({ resyncMs: Number.MAX_SAFE_INTEGER }, async ({ clock, iptables, manager, settle }) => {
+    manager.setRules(desiredTraffic());
+    await settle();
+    const calls = iptables.calls.length;
+    await clock.advance(3_600_000);
+    expect(iptables.calls).toHaveLength(calls);
+  }));
+
 test('removes the rules of the network before, also of the last run', () =>
   withManager({ previousNetworks: prefixes('10.40.0.0/16') }, async ({ iptables, manager, settle }) => {
     const stale = '-s 10.40.0.0/16 ! -d 224.0.0.0/4 -m comment --comment "flanneld masq" -j MASQUERADE';
