@@ -50,8 +50,13 @@ module.exports = {
     },
     {
       ...common,
+      displayName: 'etcd',
+      testMatch: ['<rootDir>/packages/*/test/**/*.etcd.test.ts'],
+    },
+    {
+      ...common,
       displayName: 'netns',
-      testMatch: ['<rootDir>/packages/*/test/**/*.{netns,etcd}.test.ts', '<rootDir>/test/lab/test/**/*.netns.test.ts'],
+      testMatch: ['<rootDir>/packages/*/test/**/*.netns.test.ts', '<rootDir>/test/lab/test/**/*.netns.test.ts'],
     },
     {
       ...common,

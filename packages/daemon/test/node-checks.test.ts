@@ -5,7 +5,8 @@ const never = new AbortController().signal;
 
 test('the datastore and the network config are shown and do not count', () => {
   const { checks, readiness } = watchedChecks(new FakeClock());
-  for (const check of [checks.interface, checks.backend, checks.lease, checks.subnetFile, checks.peers]) check.pass();
+  for (const check of [checks.interface, checks.backend, checks.lease, checks.subnetFile, checks.peers, checks.traffic])
+    check.pass();
   expect(readiness.ready).toBe(false);
   checks.kernel.pass();
   checks.datastore.fail('etcd is away');

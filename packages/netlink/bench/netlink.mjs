@@ -87,7 +87,10 @@ function kernelOps(vxlan) {
   const gateway6 = parseIpAddress('fd00::2');
   const mac = (number) => MacAddress.fromBytes(Uint8Array.from([2, 0, 0, 0, number >> 8, number & 255]));
   const routes = numbers.map((number) => ({ op: 'route-replace', route: { dst: dst(number), protocol: 99, gateway } }));
-  const otherRoutes = numbers.map((n) => ({ op: 'route-replace', route: { dst: dst(n), protocol: 99, gateway: other } }));
+  const otherRoutes = numbers.map((n) => ({
+    op: 'route-replace',
+    route: { dst: dst(n), protocol: 99, gateway: other },
+  }));
   const overlay = numbers.flatMap((number) => [
     { op: 'neighbour-replace', neighbour: { ifindex: vxlan, address: dst(number).address, mac: mac(number) } },
     { op: 'fdb-replace', fdb: { ifindex: vxlan, mac: mac(number), dst: vtep(number) } },

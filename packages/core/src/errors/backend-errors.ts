@@ -9,7 +9,8 @@ export const backendErrors = defineErrors({
   },
   BACKEND_UNUSABLE: {
     message: (data: { backend: string; problem: string }) => `${data.backend}: ${data.problem}`,
-    cause: 'A backend says that it cannot run on this host or with this network config. Third-party backends use this code.',
+    cause:
+      'A backend says that it cannot run on this host or with this network config. Third-party backends use this code.',
     cure: 'The message says what is wrong; the documentation of the backend says what it needs.',
   },
   BACKEND_TYPE_TAKEN: {

@@ -271,21 +271,25 @@ const commands = fc.commands(
 );
 
 describe('a cluster under random faults', () => {
-  it('never has two holders of one address, and converges when the faults stop', async () => {
-    const property = fc.asyncProperty(fc.integer({ min: 1, max: 1_000_000 }), commands, async (seed, history) => {
-      const cluster = new Cluster(seed);
-      try {
-        const up = new Set(NAMES.slice(1));
-        for (const who of up) cluster.start(who);
-        await fc.asyncModelRun(() => ({ model: { up }, real: cluster }), history);
-        await cluster.calm();
-        expectConverged(cluster);
-      } finally {
-        await cluster.end();
-      }
-    });
-    await fc.assert(property, { numRuns: RUNS });
-  }, 60_000 + RUNS * 200);
+  it(
+    'never has two holders of one address, and converges when the faults stop',
+    async () => {
+      const property = fc.asyncProperty(fc.integer({ min: 1, max: 1_000_000 }), commands, async (seed, history) => {
+        const cluster = new Cluster(seed);
+        try {
+          const up = new Set(NAMES.slice(1));
+          for (const who of up) cluster.start(who);
+          await fc.asyncModelRun(() => ({ model: { up }, real: cluster }), history);
+          await cluster.calm();
+          expectConverged(cluster);
+        } finally {
+          await cluster.end();
+        }
+      });
+      await fc.assert(property, { numRuns: RUNS });
+    },
+    60_000 + RUNS * 200,
+  );
 });
 
 function expectConverged({ world, nodes, refused }: Cluster): void {
