@@ -27,6 +27,8 @@ export interface Cluster {
 }
 
 export const HOST_GW = { Network: '10.5.0.0/16', Backend: { Type: 'host-gw' } };
+/** 10.5.100.0 and above are left to peers and routes that a test makes up. */
+export const HOST_GW_WITH_ROOM = { ...HOST_GW, SubnetMax: '10.5.99.0' };
 export const HOST_GW_DUAL = { ...HOST_GW, EnableIPv6: true, IPv6Network: 'fc00:5::/48' };
 
 /** Makes the cluster and waits until every daemon is ready and every route stands. The caller destroys the lab. */

@@ -1,7 +1,8 @@
 import type { Host, Inside, Pod } from '@tartan/lab';
 import { runCommand } from '@tartan/lab';
 
-export const VXLAN = { Network: '10.5.0.0/16', Backend: { Type: 'vxlan' } };
+/** 10.5.91.0 and above are left to nodes and entries that a test makes up. */
+export const VXLAN = { Network: '10.5.0.0/16', SubnetMax: '10.5.90.0', Backend: { Type: 'vxlan' } };
 export const VXLAN_DUAL = { ...VXLAN, EnableIPv6: true, IPv6Network: 'fc00:5::/48' };
 export const VXLAN_IPV6 = {
   EnableIPv4: false,
