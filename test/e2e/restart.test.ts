@@ -44,8 +44,8 @@ cluster.test('from start to ready with etcd on the same machine', async ({ daemo
   }
   const median = times.sort((a, b) => a - b)[2]!;
   console.log(`start to ready: median ${median} ms of ${times.join(', ')}`);
-  // The target is 600 ms; twice that leaves room for a machine that is busy with other things.
-  expect(median).toBeLessThan(1_200);
+  // The target is 600 ms on a machine at rest. Beside other rings this only catches a start that waits for something.
+  expect(median).toBeLessThan(5_000);
 });
 
 cluster.test(
