@@ -12,7 +12,7 @@ import { timed, WorkingNode } from './support/working-node';
 const CHECKSUM = 'tx-checksum-ip-generic';
 /** tcpdump takes packets to 8472 for OTV. */
 const PORT = 4789;
-const AT_ONCE_MS = 500;
+const AT_ONCE_MS = 2_000;
 const GATEWAY_MAC = '02:00:00:00:00:fe';
 
 const UNDERLAY = `
