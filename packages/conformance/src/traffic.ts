@@ -16,26 +16,29 @@ export {
   type TrafficSubject,
 } from './traffic/fixture';
 
+const parts = {
+  masquerading: masqueradeSuite,
+  forwarding: forwardingSuite,
+  upkeep: upkeepSuite,
+  company: companySuite,
+} as const;
+
+export type TrafficSuitePart = keyof typeof parts;
+
 /**
  * What every TrafficManager must do, judged by packets: who is masqueraded, who is not, and who gets through. `open` gives a node without
- * any packet filter rules, in the world that `PLACES` describes, for each test; what it gave is closed afterwards.
+ * any packet filter rules, in the world that `PLACES` describes, for each test; what it gave is closed afterwards. `only` limits it to what a
+ * variant can decide otherwise.
  */
-export function trafficSuite(runner: SuiteRunner, open: () => Promise<TrafficSubject>): void {
-  run(runner, open, [masqueradeSuite, forwardingSuite, upkeepSuite, companySuite]);
-}
-
-/** The part of it that another iptables on the host can decide otherwise. */
-export function trafficForwardingSuite(runner: SuiteRunner, open: () => Promise<TrafficSubject>): void {
-  run(runner, open, [forwardingSuite]);
-}
-
-type Part = (runner: SuiteRunner, fixture: TrafficFixture) => void;
-
-function run(runner: SuiteRunner, open: () => Promise<TrafficSubject>, parts: readonly Part[]): void {
+export function trafficSuite(
+  runner: SuiteRunner,
+  open: () => Promise<TrafficSubject>,
+  only: readonly TrafficSuitePart[] = ['masquerading', 'forwarding', 'upkeep', 'company'],
+): void {
   const fixture = new TrafficFixture();
   runner.describe('TrafficManager', () => {
     runner.beforeEach(async () => fixture.open(await open()));
     runner.afterEach(() => fixture.close());
-    for (const part of parts) part(runner, fixture);
+    for (const part of only) parts[part](runner, fixture);
   });
 }

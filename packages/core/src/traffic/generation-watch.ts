@@ -30,9 +30,10 @@ export class GenerationWatch {
     return this.working;
   }
 
-  /** Call before the rules are read: what changes from here on is noticed. */
-  async mark(): Promise<void> {
+  /** Call before the rules are read: what changes from here on is noticed. Gives the generation where it is known. */
+  async mark(): Promise<number | undefined> {
     this.marked = await this.read();
+    return this.marked;
   }
 
   /** Works until the signal aborts. */

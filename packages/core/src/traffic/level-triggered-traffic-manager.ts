@@ -15,9 +15,9 @@ import { readSystemText, type ReadText } from './iptables/registered-tables';
 import { noTrafficMetrics, type TrafficMetrics } from './metrics';
 import type { NftGeneration } from './nftables/nft-generation';
 import { passIntervalMs } from './pass-intervals';
-import { planTasks, type PassTasks, type TrafficTask } from './pass-tasks';
+import { outsideNftables, planTasks, type PassTasks, type TrafficTask } from './pass-tasks';
 import { planRules } from './rules/plan-rules';
-import type { FamilyRules } from './rules/traffic-rule';
+import { Statement } from './statement';
 import { TrafficBoard } from './traffic-board';
 import type { DesiredTraffic, TrafficManager, TrafficPolicy, TrafficStatus } from './traffic-manager';
 import { runTrafficPass, type PassResult, type TaskResult } from './traffic-pass';
@@ -65,18 +65,6 @@ export function createTrafficManager(options: TrafficManagerOptions): TrafficMan
   return new LevelTriggeredTrafficManager(options);
 }
 
-/** What was stated last, and how far it came. */
-interface Stated {
-  readonly desired: DesiredTraffic;
-  readonly rules: readonly FamilyRules[];
-  /** Names of tasks whose rules are known to have been right. */
-  readonly settled: Set<string>;
-  /** Nothing of ours is left where it does not belong. */
-  swept: boolean;
-  /** When the host was looked at last, Clock.monotonic(). */
-  inspectedAt: number;
-}
-
 class LevelTriggeredTrafficManager implements TrafficManager {
   private readonly runner: CommandRunner;
   private readonly metrics: TrafficMetrics;
@@ -88,7 +76,7 @@ class LevelTriggeredTrafficManager implements TrafficManager {
   private readonly retry: BackOff;
   /** Every network that was ever ours in this life, by its text. */
   private readonly networks = new Map<string, IpPrefix>();
-  private stated: Stated | undefined;
+  private stated: Statement | undefined;
   private tools: TrafficTools | undefined;
   private mode: TrafficMode | null = null;
   private lastPassAt = -Infinity;
@@ -113,9 +101,7 @@ class LevelTriggeredTrafficManager implements TrafficManager {
 
   setRules(desired: DesiredTraffic): void {
     this.own(networksOf(desired));
-    const rules = planRules(desired, this.options.policy);
-    const { swept = false, inspectedAt = -Infinity } = this.isSamePlace(desired) ? (this.stated ?? {}) : {};
-    this.stated = { desired, rules, settled: new Set(), swept, inspectedAt };
+    this.stated = new Statement(desired, planRules(desired, this.options.policy), this.stated);
     this.board.restate();
     this.schedule.request('change');
   }
@@ -150,12 +136,6 @@ class LevelTriggeredTrafficManager implements TrafficManager {
     for (const network of networks) this.networks.set(network.toString(), network);
   }
 
-  /** Only the list of nodes differs, which changes with every node that comes or goes. */
-  private isSamePlace(desired: DesiredTraffic): boolean {
-    const place = (traffic: DesiredTraffic): string => JSON.stringify({ ...traffic, nodeAddresses: [] });
-    return this.stated !== undefined && place(this.stated.desired) === place(desired);
-  }
-
   /** Rules of the legacy flavour do not live in nftables: whatever changed there is none of our business then. */
   private noticeChange(): void {
     if (this.mode === 'iptables' && this.tools?.iptables[0]?.variant.flavour === 'legacy') return;
@@ -163,11 +143,11 @@ class LevelTriggeredTrafficManager implements TrafficManager {
     this.schedule.request('event', Math.max(0, EVENT_SPACING_MS - since));
   }
 
-  private async pass(trigger: PassTrigger, stated: Stated, signal: AbortSignal): Promise<void> {
+  private async pass(trigger: PassTrigger, stated: Statement, signal: AbortSignal): Promise<void> {
     const { clock, onPass } = this.options;
     const startedAt = clock.monotonic();
     try {
-      await this.attempt(stated, signal);
+      await this.attempt(trigger, stated, signal);
     } catch (error) {
       if (signal.aborted) return;
       this.breakOff(stated, error);
@@ -178,8 +158,8 @@ class LevelTriggeredTrafficManager implements TrafficManager {
     onPass?.(this.status());
   }
 
-  private async attempt(stated: Stated, signal: AbortSignal): Promise<void> {
-    await this.watch.mark();
+  private async attempt(trigger: PassTrigger, stated: Statement, signal: AbortSignal): Promise<void> {
+    const generation = await this.watch.mark();
     const tools = await this.detect(stated, signal);
     const decision = this.decide(stated, tools);
     if (decision.mode === null) {
@@ -187,21 +167,26 @@ class LevelTriggeredTrafficManager implements TrafficManager {
     } else {
       this.enterMode(stated, decision.mode);
       const networks = [...this.networks.values()];
-      const tasks = planTasks({ mode: decision.mode, tools, rules: stated.rules, networks });
+      const all = planTasks({ mode: decision.mode, tools, rules: stated.rules, networks });
+      const tasks =
+        trigger === 'periodic' && stated.isStillRight(generation, this.options.clock.monotonic())
+          ? outsideNftables(all)
+          : all;
       const resting = ({ name }: TrafficTask): boolean => this.fights.resting(name);
       const result = await runTrafficPass({ tasks, networks, resting, swept: stated.swept }, signal);
       this.concludeTasks(stated, decision, tasks, result);
+      if (tasks === all) stated.remember(tasks, result, generation, this.options.clock.monotonic());
     }
     await this.inspect(stated, tools, signal);
   }
 
-  private async detect({ desired }: Stated, signal: AbortSignal): Promise<TrafficTools> {
+  private async detect({ desired }: Statement, signal: AbortSignal): Promise<TrafficTools> {
     const { readText = readSystemText } = this.options;
     const family = desired.ipv4 || !desired.ipv6 ? 4 : 6;
     return (this.tools ??= await detectTools({ runner: this.runner, readText }, family, signal));
   }
 
-  private decide({ desired }: Stated, { nft, iptables }: TrafficTools): ModeDecision {
+  private decide({ desired }: Statement, { nft, iptables }: TrafficTools): ModeDecision {
     return chooseMode({
       choice: this.options.choice,
       enableNFTables: desired.enableNFTables,
@@ -210,16 +195,15 @@ class LevelTriggeredTrafficManager implements TrafficManager {
     });
   }
 
-  private enterMode(stated: Stated, mode: TrafficMode): void {
+  private enterMode(stated: Statement, mode: TrafficMode): void {
     if (this.mode === mode) return;
     this.options.logger.info('traffic rules are kept', { mode, before: this.mode });
     this.mode = mode;
-    stated.swept = false;
-    stated.settled.clear();
+    stated.startAnew();
   }
 
   /** Without any tool nobody here blocks forwarding either, so only masquerading, or what was asked for by name, is missed. */
-  private concludeWithout(stated: Stated, decision: Extract<ModeDecision, { mode: null }>): void {
+  private concludeWithout(stated: Statement, decision: Extract<ModeDecision, { mode: null }>): void {
     const { policy, choice } = this.options;
     const finding = unusableFinding(decision, policy.masquerade);
     const problem = policy.masquerade || choice !== 'auto' ? finding.message : null;
@@ -229,7 +213,7 @@ class LevelTriggeredTrafficManager implements TrafficManager {
     this.conclude(stated, { synced: problem === null, problem, familyProblem: () => problem, findings: [finding] });
   }
 
-  private concludeTasks(stated: Stated, decision: ModeDecision, tasks: PassTasks, result: PassResult): void {
+  private concludeTasks(stated: Statement, decision: ModeDecision, tasks: PassTasks, result: PassResult): void {
     const all = [...result.rules, ...result.guards, ...result.sweeps];
     for (const one of all) this.enter(stated, one);
     const failures = all.filter(({ error }) => error);
@@ -257,7 +241,7 @@ class LevelTriggeredTrafficManager implements TrafficManager {
     return result.error && { family, text: `${name}: ${result.error.message}` };
   }
 
-  private enter(stated: Stated, { task, written, error }: TaskResult): void {
+  private enter(stated: Statement, { task, written, error }: TaskResult): void {
     const { name, family } = task;
     const drift = stated.settled.has(name);
     for (const role of written) this.metrics.written(family, role, drift ? 'drift' : 'change');
@@ -278,7 +262,7 @@ class LevelTriggeredTrafficManager implements TrafficManager {
   }
 
   /** Not foreseen; the rules must not be left alone for ever because of it. */
-  private breakOff(stated: Stated, error: unknown): void {
+  private breakOff(stated: Statement, error: unknown): void {
     const problem = error instanceof Error ? error.message : String(error);
     if (this.board.status.problem !== problem) {
       this.options.logger.error('masquerade and forward rules could not be compared', { error });
@@ -288,13 +272,13 @@ class LevelTriggeredTrafficManager implements TrafficManager {
   }
 
   private conclude(
-    stated: Stated,
+    stated: Statement,
     { synced, ...rest }: Omit<Parameters<TrafficBoard['conclude']>[0], 'mode' | 'rules'>,
   ): void {
     this.board.conclude({ ...rest, mode: this.mode, rules: stated.rules, synced: synced && stated === this.stated });
   }
 
-  private async inspect(stated: Stated, tools: TrafficTools, signal: AbortSignal): Promise<void> {
+  private async inspect(stated: Statement, tools: TrafficTools, signal: AbortSignal): Promise<void> {
     const { clock, policy, sysctls, manageSysctls = false, logger, inspectionMs = 60_000 } = this.options;
     if (clock.monotonic() - stated.inspectedAt < inspectionMs) return;
     stated.inspectedAt = clock.monotonic();

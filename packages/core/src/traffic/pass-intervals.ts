@@ -1,7 +1,7 @@
 import type { TrafficMode } from './choose-mode';
 
-/** In the nftables mode, while its generation tells of changes. */
-const SLOW_PASS_MS = 30_000;
+/** While the generation of nftables tells of changes, what lives there is looked at so often all the same. */
+export const SLOW_PASS_MS = 30_000;
 /** In the nftables mode without it. */
 const FAST_PASS_MS = 800;
 /** Timers cannot wait for longer than 24 days, and nobody means more than one. */

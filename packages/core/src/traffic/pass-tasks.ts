@@ -2,7 +2,7 @@ import type { IpFamily, IpPrefix } from '../ip';
 import type { TrafficMode } from './choose-mode';
 import type { RuleDriver, WantedRules } from './rule-driver';
 import type { FamilyRules } from './rules/traffic-rule';
-import type { TrafficTools } from './traffic-tools';
+import type { TrafficTools, XtTools } from './traffic-tools';
 
 /*
  * What a pass has to look at, in three steps of which each waits for the one before it: first the rules themselves, then what has to stand beside them,
@@ -15,6 +15,8 @@ export interface TrafficTask {
   readonly family: IpFamily;
   readonly driver: RuleDriver;
   readonly wanted: WantedRules;
+  /** What it looks at lives in nftables, so that a change there shows in the generation. */
+  readonly inNftables: boolean;
 }
 
 export interface PassTasks {
@@ -35,15 +37,12 @@ export function planTasks({ mode, tools, rules, networks }: TaskInput): PassTask
   const { nft, iptables } = tools;
   const on = (family: IpFamily): WantedRules | undefined => rules.find((one) => one.family === family);
   const known = families.filter((family) => networks.some((network) => network.family === family));
-  const nftTask = task('nft', nft.rules);
+  const nftTask = task('nft', nft.rules, true);
   const iptablesTasks = (
     which: 'rules' | 'guard',
     from: number,
     wanted: (family: IpFamily) => WantedRules,
-  ): TrafficTask[] =>
-    iptables
-      .slice(from)
-      .flatMap((xt) => known.map((family) => task(`iptables${xt.variant.suffix}`, xt[which])(wanted(family))));
+  ): TrafficTask[] => iptables.slice(from).flatMap((xt) => known.map((family) => xtTask(xt, which)(wanted(family))));
   const nftSweeps = nft.detection.usable || nft.detection.listable ? families.map(nothing).map(nftTask) : [];
   switch (mode) {
     case 'nftables':
@@ -54,7 +53,7 @@ export function planTasks({ mode, tools, rules, networks }: TaskInput): PassTask
       };
     case 'iptables':
       return {
-        rules: iptables.slice(0, 1).flatMap((xt) => rules.map(task('iptables', xt.rules))),
+        rules: iptables.slice(0, 1).flatMap((xt) => rules.map(xtTask(xt, 'rules'))),
         guards: [],
         sweeps: [
           ...iptablesTasks('rules', 0, nothing).filter(
@@ -70,8 +69,23 @@ export function planTasks({ mode, tools, rules, networks }: TaskInput): PassTask
 
 const families: readonly IpFamily[] = [4, 6];
 
-function task(tool: string, driver: RuleDriver): (wanted: WantedRules) => TrafficTask {
-  return (wanted) => ({ name: `${tool} IPv${wanted.family}`, family: wanted.family, driver, wanted });
+type TaskFor = (wanted: WantedRules) => TrafficTask;
+
+function task(tool: string, driver: RuleDriver, inNftables: boolean): TaskFor {
+  return (wanted) => {
+    const { family } = wanted;
+    return { name: `${tool} IPv${family}`, family, driver, wanted, inNftables };
+  };
+}
+
+function xtTask({ variant, ...xt }: XtTools, which: 'rules' | 'guard'): TaskFor {
+  return task(`iptables${variant.suffix}`, xt[which], variant.flavour === 'nf_tables');
+}
+
+/** The tasks whose subject may have changed since it was seen to be right, when nftables is as it was then. */
+export function outsideNftables({ rules, guards, sweeps }: PassTasks): PassTasks {
+  const outside = (tasks: readonly TrafficTask[]): TrafficTask[] => tasks.filter(({ inNftables }) => !inNftables);
+  return { rules: outside(rules), guards: outside(guards), sweeps: outside(sweeps) };
 }
 
 function nothing(family: IpFamily): WantedRules {

@@ -265,27 +265,47 @@ test('a program that hangs ends with the manager', () =>
     expect(manager.status().firstPassDone).toBe(false);
   }));
 
+/** The flavour whose rules live in nftables. */
+function nftFlavour(): FakeIptables {
+  const iptables = new FakeIptables();
+  const run = iptables.run.bind(iptables);
+  jest.spyOn(iptables, 'run').mockImplementation(async (request, signal) => {
+    const outcome = await run(request, signal);
+    return request.args[0] === '--version' ? { ...outcome, stdout: 'iptables v1.8.9 (nf_tables)\n' } : outcome;
+  });
+  return iptables;
+}
+
 describe('the generation of nftables', () => {
   test('starts a look within a second of a change by others', async () => {
     let number = 1;
     const generation = { read: () => Promise.resolve(number), close: () => undefined };
-    const nft = new FakeIptables();
-    const run = nft.run.bind(nft);
-    // The flavour whose rules live in nftables.
-    jest.spyOn(nft, 'run').mockImplementation(async (request, signal) => {
-      const outcome = await run(request, signal);
-      return request.args[0] === '--version' ? { ...outcome, stdout: 'iptables v1.8.9 (nf_tables)\n' } : outcome;
-    });
-    await withManager({ runner: nft, generation, resyncMs: 3_600_000 }, async ({ clock, manager, settle }) => {
+    const runner = nftFlavour();
+    await withManager({ runner, generation, resyncMs: 3_600_000 }, async ({ clock, manager, settle }) => {
       manager.setRules(desiredTraffic());
       await settle();
-      const calls = nft.calls.length;
+      const calls = runner.calls.length;
       await clock.advance(60_000);
-      expect(nft.calls).toHaveLength(calls);
-      nft.rules(4, 'nat', 'FLANNEL-POSTRTG')!.splice(0);
+      expect(runner.calls).toHaveLength(calls);
+      runner.rules(4, 'nat', 'FLANNEL-POSTRTG')!.splice(0);
       number += 1;
       await clock.advance(1_000);
-      expect(nft.rules(4, 'nat', 'FLANNEL-POSTRTG')).toHaveLength(6);
+      expect(runner.rules(4, 'nat', 'FLANNEL-POSTRTG')).toHaveLength(6);
+    });
+  });
+
+  test('spares looks while nothing changes, but for one each half minute', async () => {
+    const generation = { read: () => Promise.resolve(1), close: () => undefined };
+    const runner = nftFlavour();
+    await withManager({ runner, generation }, async ({ clock, manager, settle }) => {
+      manager.setRules(desiredTraffic());
+      await settle();
+      await clock.advance(5_000);
+      const [calls, { passes }] = [runner.calls.length, manager.status()];
+      await clock.advance(60_000);
+      expect(manager.status().passes - passes).toBeGreaterThanOrEqual(10);
+      expect(runner.calls.length - calls).toBe(2);
+      expect(manager.status()).toMatchObject({ synced: true, problem: null });
     });
   });
 
