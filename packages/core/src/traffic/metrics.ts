@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { IpFamily } from '../ip';
 import type { Finding, PassTrigger } from '../reconcile';
+import { readInsertFailures } from './conntrack-stats';
 import type { ChainRole } from './rules/traffic-rule';
 
 /** What the traffic manager reports to; the registry is the caller's. */
@@ -16,8 +17,19 @@ export interface TrafficMetrics {
   findings(findings: readonly Finding[]): void;
 }
 
-export function createTrafficMetrics(registry: Registry): TrafficMetrics {
+export function createTrafficMetrics(registry: Registry, insertFailures = readInsertFailures): TrafficMetrics {
   const registers = [registry];
+  new Counter({
+    name: 'tartan_conntrack_insert_failures_total',
+    help: 'Packets dropped because two connections were given the same translated port at the same moment, since boot; random ports prevent it',
+    registers,
+    collect() {
+      const count = insertFailures();
+      if (count === undefined) return;
+      this.reset();
+      this.inc(count);
+    },
+  });
   const passes = new Counter({
     name: 'tartan_traffic_passes_total',
     help: 'Comparisons of the masquerade and forward rules with the kernel by what started them and how they ended',

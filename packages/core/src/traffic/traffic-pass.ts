@@ -35,10 +35,15 @@ export async function runTrafficPass(input: PassInput, signal?: AbortSignal): Pr
   const { tasks, networks, resting, swept } = input;
   const run = (list: readonly TrafficTask[]): Promise<TaskResult[]> =>
     Promise.all(list.filter((task) => !resting(task)).map((task) => runTask(task, networks, signal)));
+  // Where the tool is missing there is nothing of ours, nor of anybody's, that it could show.
+  const runElsewhere = async (list: readonly TrafficTask[]): Promise<TaskResult[]> =>
+    (await run(list)).map((one) =>
+      isTartanError(one.error, 'TRAFFIC_TOOL_MISSING') ? { task: one.task, written: [] } : one,
+    );
   const rules = await run(tasks.rules);
-  const guards = await run(tasks.guards);
+  const guards = await runElsewhere(tasks.guards);
   const inForce = rules.length === tasks.rules.length && rules.every(({ error }) => !error);
-  return { rules, guards, sweeps: inForce && !swept ? await run(tasks.sweeps) : [] };
+  return { rules, guards, sweeps: inForce && !swept ? await runElsewhere(tasks.sweeps) : [] };
 }
 
 async function runTask(task: TrafficTask, networks: readonly IpPrefix[], signal?: AbortSignal): Promise<TaskResult> {

@@ -132,6 +132,13 @@ describe('a tool that is missing', () => {
     });
   });
 
+  it('for one family does not matter beside nftables', async () => {
+    const no6 = without(world.runner('nft'), /^ip6tables/);
+    await withRunning(manager(NFT, { runner: no6 }), both, async (one) => {
+      expect(one.status()).toMatchObject({ synced: true, problem: null, findings: [] });
+    });
+  });
+
   it('for one family leaves the other in order', async () => {
     const no6 = without(world.runner('legacy'), /^ip6tables/);
     await withRunning(manager(LEGACY, { runner: no6 }), onlyIpv4, async (one) => {
