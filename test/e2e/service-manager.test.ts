@@ -2,7 +2,7 @@ import { eventually, Lab } from '@tartan/lab';
 import { HOST_GW, PREFIX } from './support/cluster';
 import { ServiceManager } from './support/service-manager';
 
-const WATCHDOG_MS = 400;
+const WATCHDOG_MS = 1_500;
 
 test('systemd hears: alive from the start, READY only when ready, no beat while the process is stopped, STOPPING first', async () => {
   const lab = await Lab.create();
