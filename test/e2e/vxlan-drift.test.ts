@@ -4,7 +4,7 @@ import {
   ourRoutes,
   podOf,
   subnetsOf,
-  startCluster,
+  sharedCluster,
   timed,
   withCluster,
   type Cluster,
@@ -21,8 +21,11 @@ function optionsOf(config: object): ClusterOptions {
   return { hosts: 2, config: { ...config }, lab: { underlayIpv6: 'fd50::/64' }, daemon: { publicIp: null } };
 }
 
-function withTwo(body: (hosts: Two, cluster: Cluster) => Promise<void>, config: object = VXLAN): Promise<void> {
-  return withCluster(optionsOf(config), (cluster) => body(cluster.hosts as unknown as Two, cluster));
+/** For all tests but the last; the tests that change addresses come last. */
+const cluster = sharedCluster(optionsOf(VXLAN));
+
+function onTwo(name: string, body: (hosts: Two, all: Cluster) => Promise<void>): void {
+  cluster.test(name, (all) => body(all.hosts as unknown as Two, all));
 }
 
 /** Everything on the device as text. */
@@ -30,9 +33,10 @@ async function deviceState(host: Host): Promise<string> {
   return JSON.stringify([await fdbOf(host), await neighboursOf(host), await subnetsOf(host)]);
 }
 
-describe.each(['SIGTERM', 'SIGKILL'] as const)('%s and restart', (signal) => {
-  test('under 1,000 packets/s in both directions lose nothing', () =>
-    withTwo(async ([one, two], { lab, daemons }) => {
+for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+  onTwo(
+    `${signal} and restart under 1,000 packets/s in both directions lose nothing`,
+    async ([one, two], { lab, daemons }) => {
       const stream = await lab.stream({ from: podOf(one), to: podOf(two), echo: true });
       const macs = [await macOf(one), await macOf(two)];
       for (const daemon of daemons) {
@@ -44,20 +48,20 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)('%s and restart', (signal) => {
       expect(sent).toBeGreaterThan(1_000);
       expect({ lost, back: back?.lost, sendErrors }).toEqual({ lost: 0, back: 0, sendErrors: 0 });
       expect([await macOf(one), await macOf(two)]).toEqual(macs);
-    }));
-});
+    },
+  );
+}
 
-test('the same start over and over changes nothing, and stopping removes nothing', () =>
-  withTwo(async ([one, two], { daemons }) => {
-    const before = await deviceState(one);
-    await daemons[0]!.stop();
-    expect(await deviceState(one)).toBe(before);
-    expect(await podOf(one).reaches(podOf(two).ipv4)).toBe(true);
-    await daemons[0]!.start();
-    await daemons[0]!.waitUntilReady();
-    await converged([one, two]);
-    expect(await deviceState(one)).toBe(before);
-  }));
+onTwo('the same start over and over changes nothing, and stopping removes nothing', async ([one, two], { daemons }) => {
+  const before = await deviceState(one);
+  await daemons[0]!.stop();
+  expect(await deviceState(one)).toBe(before);
+  expect(await podOf(one).reaches(podOf(two).ipv4)).toBe(true);
+  await daemons[0]!.start();
+  await daemons[0]!.waitUntilReady();
+  await converged([one, two]);
+  expect(await deviceState(one)).toBe(before);
+});
 
 interface Disturbance {
   readonly what: string;
@@ -87,16 +91,8 @@ const disturbances: readonly Disturbance[] = [
   },
 ];
 
-describe('within a second all is as it was when', () => {
-  let cluster: Cluster;
-  beforeAll(async () => {
-    cluster = await startCluster(optionsOf(VXLAN));
-  });
-  afterAll(() => cluster.lab.destroy());
-
-  test.each(disturbances)('$what', async ({ what, disturb, silenceMs = REPAIR_MS }) => {
-    const { lab } = cluster;
-    const [one, two] = cluster.hosts as unknown as Two;
+for (const { what, disturb, silenceMs = REPAIR_MS } of disturbances) {
+  onTwo(`within a second all is as it was when ${what}`, async ([one, two], { lab }) => {
     const look = async (): Promise<string> =>
       JSON.stringify([await fdbOf(one), await neighboursOf(one), await macOf(one), (await ourRoutes(one)).length]);
     const before = await look();
@@ -109,23 +105,32 @@ describe('within a second all is as it was when', () => {
     expect(ms).toBeLessThan(REPAIR_MS);
     expect(back?.longestGapMs).toBeLessThan(silenceMs);
   });
+}
+
+onTwo('a foreign address on the device goes, and a router on the overlay gives it none', async ([one]) => {
+  await one.ip('address add 192.168.77.7/24 dev flannel.1');
+  await eventually(async () => !(await one.ip('address show dev flannel.1')).includes('192.168.77.7'), {
+    what: 'the foreign address is gone',
+  });
+  const { stdout } = await one.run(['cat', '/proc/sys/net/ipv6/conf/flannel.1/accept_ra']);
+  expect(stdout.trim()).toBe('0');
 });
 
-test('a changed address of the uplink reaches the peers, and nothing of the old one stays', () =>
-  withTwo(async ([one, two]) => {
-    const mac = await macOf(one);
-    await one.ip(`address del ${one.ipv4}/24 dev eth0`);
-    await one.ip('address add 192.168.50.77/24 dev eth0');
-    const ms = await timed(async () => JSON.stringify(await fdbOf(two)) === JSON.stringify([`${mac} 192.168.50.77`]));
-    await eventually(() => podOf(one).reaches(podOf(two).ipv4), { what: 'pods reach each other again' });
-    expect(await one.ip('-d link show flannel.1')).toContain('local 192.168.50.77');
-    expect(await macOf(one)).toBe(mac);
-    console.log(`changed uplink address: at the peer after ${ms.toFixed(0)} ms`);
-    expect(ms).toBeLessThan(REPAIR_MS);
-  }));
+onTwo('a changed address of the uplink reaches the peers, and nothing of the old one stays', async ([one, two]) => {
+  const mac = await macOf(one);
+  await one.ip(`address del ${one.ipv4}/24 dev eth0`);
+  await one.ip('address add 192.168.50.77/24 dev eth0');
+  const ms = await timed(async () => JSON.stringify(await fdbOf(two)) === JSON.stringify([`${mac} 192.168.50.77`]));
+  await eventually(() => podOf(one).reaches(podOf(two).ipv4), { what: 'pods reach each other again' });
+  expect(await one.ip('-d link show flannel.1')).toContain('local 192.168.50.77');
+  expect(await macOf(one)).toBe(mac);
+  console.log(`changed uplink address: at the peer after ${ms.toFixed(0)} ms`);
+  expect(ms).toBeLessThan(REPAIR_MS);
+});
 
 test('a changed MTU of the uplink changes the devices and subnet.env', () =>
-  withTwo(async ([one, two], { daemons }) => {
+  withCluster(optionsOf(VXLAN_DUAL), async ({ hosts, daemons }) => {
+    const [one, two] = hosts as unknown as Two;
     await one.ip('link set eth0 mtu 1400');
     const ms = await timed(async () => (await daemons[0]!.subnetEnv()).mtuBytes === 1330);
     await eventually(async () => (await one.ip('link show flannel.1')).includes('mtu 1350'), { what: 'IPv4 device' });
@@ -135,14 +140,4 @@ test('a changed MTU of the uplink changes the devices and subnet.env', () =>
     expect(await fits(podOf(one), podOf(two), 4, 1330)).toBe(true);
     console.log(`changed uplink MTU: in subnet.env after ${ms.toFixed(0)} ms`);
     expect(ms).toBeLessThan(REPAIR_MS);
-  }, VXLAN_DUAL));
-
-test('a foreign address on the device goes, and a router on the overlay gives it none', () =>
-  withTwo(async ([one]) => {
-    await one.ip('address add 192.168.77.7/24 dev flannel.1');
-    await eventually(async () => !(await one.ip('address show dev flannel.1')).includes('192.168.77.7'), {
-      what: 'the foreign address is gone',
-    });
-    const { stdout } = await one.run(['cat', '/proc/sys/net/ipv6/conf/flannel.1/accept_ra']);
-    expect(stdout.trim()).toBe('0');
   }));
