@@ -7,6 +7,7 @@ import {
   type Logger,
   type NetworkController,
   type NetworkControllerStatus,
+  type Plan,
   type ProtocolName,
   type ReconcileMetrics,
   type Reconciler,
@@ -40,6 +41,8 @@ export interface PeerProgrammerOptions {
   readonly protocolName: ProtocolName;
   /** Networks of the last run: its routes are ours too, and removed when no longer wanted. */
   readonly previousNetworks: readonly IpPrefix[];
+  /** Called with the names of the backend's own devices for every plan. */
+  readonly onDevices?: (devices: readonly string[]) => void;
 }
 
 interface Engine {
@@ -128,13 +131,17 @@ export class PeerProgrammer implements NetworkSink {
   }
 
   private createEngine(networks: readonly IpPrefix[], known: readonly IpPrefix[]): Engine {
-    const { netlink, clock, logger, metrics, protocolName } = this.options;
+    const { netlink, clock, logger, metrics, protocolName, onDevices } = this.options;
     const common = { netlink, clock, logger, metrics, networks: [...networks, ...known] };
     const onPass = (status: ReconcilerStatus): void => {
       if (this.engine?.reconciler === reconciler) this.showPass(status);
     };
     const reconciler: Reconciler = createReconciler({ ...common, protocolName, onPass });
-    const controller = createNetworkController({ ...common, reconciler });
+    const setPlan = (plan: Plan): void => {
+      reconciler.setPlan(plan);
+      onDevices?.(plan.ownership.devices);
+    };
+    const controller = createNetworkController({ ...common, reconciler: { setPlan } });
     controller.reportEvidence(this.evidence);
     return { networks, reconciler, controller };
   }

@@ -29,7 +29,7 @@ import { lastLeaseKey } from './datastores';
 import { NodeLease, type NodeLeaseListener } from './node-lease';
 import { type NetworkSink, NodeNetwork } from './node-network';
 import { type Observation, openObservation } from './observation';
-import { PeerProgrammer } from './peer-programmer';
+import { PeerProgrammer, type PeerProgrammerOptions } from './peer-programmer';
 import { Releases } from './releases';
 import { type Part, beforeAbort, runParts } from './run-parts';
 import { SubnetFile } from './subnet-file';
@@ -92,8 +92,9 @@ async function makeParts(making: Making): Promise<Part[]> {
   const files = await openFiles(making, observation, identity);
   const netlink = world.openNetlink(logger);
   releases.add('netlink', () => netlink.close());
-  const programmer = await openProgrammer(making, observation, netlink, files.present);
   const traffic = openTraffic(making, observation, netlink, files.present);
+  const onDevices = (devices: readonly string[]): void => traffic?.setDevices(devices);
+  const programmer = await openProgrammer(making, observation, { netlink, present: files.present, onDevices });
   const backends = await loadBackends(options.backendModule);
   const { datastore, leaseManager } = await openDatastore(making, observation, identity);
   return joinParts(making, observation, {
@@ -152,8 +153,11 @@ async function openFiles(
 async function openProgrammer(
   { logger, world }: Making,
   { checks, metrics, page }: Observation,
-  netlink: RtNetlink,
-  present: ParsedSubnetEnv | null,
+  {
+    netlink,
+    present,
+    onDevices,
+  }: Pick<PeerProgrammerOptions, 'netlink' | 'onDevices'> & { readonly present: ParsedSubnetEnv | null },
 ): Promise<PeerProgrammer> {
   const programmer = new PeerProgrammer({
     netlink,
@@ -163,6 +167,7 @@ async function openProgrammer(
     metrics: metrics.reconcile,
     protocolName: createProtocolNames(await world.readProtocolTables()),
     previousNetworks: [present?.network, present?.ipv6Network].flatMap((network) => network ?? []),
+    ...(onDevices && { onDevices }),
   });
   page.programmer = programmer;
   return programmer;

@@ -9,6 +9,7 @@ import {
   type NftGeneration,
   type ReadinessCheck,
   type RtNetlink,
+  type Timer,
   type TrafficManager,
   type TrafficMetrics,
   type TrafficStatus,
@@ -16,6 +17,13 @@ import {
   parseIpPrefix,
 } from '@tartan/core';
 import type { NetworkSink, StandingNetwork } from './node-network';
+
+/**
+ * With --masq-node-traffic=false rules without the peers would masquerade what must not be, and the rules of the last run stand until
+ * the first snapshot comes, usually within milliseconds. After a boot there are none, and pods that reach nothing are worse than
+ * nodes that see a host's address: so long, and no longer, is waited.
+ */
+const PEERS_WAIT_MS = 10_000;
 
 /** What traffic rules need of the world: programs, and a way to notice that others changed nftables. */
 export interface TrafficWorld {
@@ -54,6 +62,9 @@ export class TrafficRules implements NetworkSink {
   private readonly manager: TrafficManager;
   private standing: StandingNetwork | null = null;
   private snapshot: LeaseSnapshot | null = null;
+  private devices: readonly string[] = [];
+  private patience: Timer | null = null;
+  private patienceIsOver = false;
 
   constructor(private readonly deps: TrafficRulesOptions) {
     const { options, world, generation, netlink, previousNetworks, metrics, clock, logger } = deps;
@@ -81,35 +92,69 @@ export class TrafficRules implements NetworkSink {
 
   use(standing: StandingNetwork): void {
     this.standing = standing;
-    this.state();
+    if (this.waitsForPeers) this.startWaiting();
+    else this.state();
   }
 
   /** All peers, complete: their addresses matter where traffic to nodes keeps its source. */
   setSnapshot(snapshot: LeaseSnapshot): void {
     this.snapshot = snapshot;
+    this.patience?.cancel();
     if (!this.deps.options.masqNodeTraffic) this.state();
   }
 
-  run(signal: AbortSignal): Promise<void> {
-    return this.manager.run(signal);
+  /** The backend's own devices, by name. */
+  setDevices(devices: readonly string[]): void {
+    if (String(devices) === String(this.devices)) return;
+    this.devices = devices;
+    if (!this.waitsForPeers) this.state();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.manager.run(signal);
+    } finally {
+      this.patience?.cancel();
+      this.patienceIsOver = true;
+    }
   }
 
   status(): TrafficStatus {
     return this.manager.status();
   }
 
-  private state(): void {
-    if (this.standing) this.manager.setRules(desiredTraffic(this.standing, this.snapshot));
+  private get waitsForPeers(): boolean {
+    return !this.deps.options.masqNodeTraffic && this.snapshot === null && !this.patienceIsOver;
   }
 
-  private show({ synced, mode, problem }: TrafficStatus): void {
-    if (synced) this.deps.check.pass(mode ?? 'none');
+  private startWaiting(): void {
+    this.patience ??= this.deps.clock.setTimer(PEERS_WAIT_MS, () => {
+      this.patienceIsOver = true;
+      this.deps.logger.warn('peers are not known yet, traffic of pods to them is masqueraded until they are', {
+        waitedMs: PEERS_WAIT_MS,
+      });
+      this.state();
+    });
+  }
+
+  private state(): void {
+    const { standing, snapshot, devices } = this;
+    if (standing) this.manager.setRules(desiredTraffic(standing, snapshot, devices));
+  }
+
+  /** Not `synced`: that is false for a moment after every change, and while only something of old cannot be taken away. */
+  private show({ firstPassDone, mode, problem }: TrafficStatus): void {
+    if (firstPassDone && problem === null) this.deps.check.pass(mode ?? 'none');
     else this.deps.check.fail(problem ?? 'not in force yet');
   }
 }
 
 /** Pure: what the rules follow from. */
-export function desiredTraffic(standing: StandingNetwork, snapshot: LeaseSnapshot | null): DesiredTraffic {
+export function desiredTraffic(
+  standing: StandingNetwork,
+  snapshot: LeaseSnapshot | null,
+  devices: readonly string[],
+): DesiredTraffic {
   const { config, lease, externalInterface } = standing;
   const own = [
     externalInterface.address,
@@ -125,5 +170,6 @@ export function desiredTraffic(standing: StandingNetwork, snapshot: LeaseSnapsho
     enableNFTables: config.enableNFTables,
     nodeAddresses: [...new Map(nodes.map((address) => [address.toString(), address])).values()],
     interfaces: [externalInterface.ifname],
+    devices,
   };
 }

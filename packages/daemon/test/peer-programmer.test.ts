@@ -22,7 +22,7 @@ const NODE3 = leaseOf('10.5.3.0/24', '192.168.50.3');
 let revision = 0;
 const snapshotOf = (...leases: LeaseSnapshot['leases']): LeaseSnapshot => ({ revision: String(++revision), leases });
 
-function setUp({ previousNetworks = [] as string[] } = {}) {
+function setUp({ previousNetworks = [] as string[], onDevices = (devices: readonly string[]): void => void devices } = {}) {
   const clock = new FakeClock();
   const logger = new MemoryLogger();
   const kernel = new FakeKernel();
@@ -36,6 +36,7 @@ function setUp({ previousNetworks = [] as string[] } = {}) {
     metrics: noReconcileMetrics,
     protocolName: createProtocolNames(),
     previousNetworks: previousNetworks.map((network) => Ipv4Prefix.parse(network)),
+    onDevices,
   });
   const stop = new AbortController();
   const running = programmer.run(stop.signal);
@@ -145,5 +146,20 @@ test('health is the reconciler finishing passes', async () => {
   expect(programmer.healthy).toBe(false);
   kernel.releaseCalls();
   await until(clock, () => programmer.healthy);
+  await end();
+});
+
+test('tells which devices the backend calls its own', async () => {
+  const told: (readonly string[])[] = [];
+  const { clock, programmer, standing, end } = setUp({ onDevices: (devices) => told.push(devices) });
+  const one = await standing();
+  const plan: BackendNetwork['plan'] = (input) => {
+    const made = one.network.plan(input);
+    return { ...made, ownership: { ...made.ownership, devices: ['flannel.1'] } };
+  };
+  programmer.use({ ...one, network: { ...one.network, plan, close: () => one.network.close() } });
+  programmer.setSnapshot(snapshotOf(NODE2));
+  await until(clock, () => told.length > 0);
+  expect(told[0]).toEqual(['flannel.1']);
   await end();
 });

@@ -171,6 +171,7 @@ export function desiredTraffic(
     enableNFTables: false,
     nodeAddresses: nodes.flatMap((place) => families.map((which) => parseIpAddress(PLACES[place][which]))),
     interfaces: [],
+    devices: [],
     ...rest,
   };
 }

@@ -27,6 +27,8 @@ export interface DesiredIndex {
   readonly neighbours: ReadonlyMap<string, DesiredNeighbour>;
   readonly fdb: ReadonlyMap<string, DesiredFdb>;
   readonly routes: ReadonlyMap<string, DesiredRoute>;
+  /** Destinations of desired blackhole routes, whatever their metric. */
+  readonly blackholes: ReadonlySet<string>;
   readonly sysctls: KernelState['sysctls'];
   /** Routing tables in which routes of ours may be. */
   readonly tables: readonly number[];
@@ -70,6 +72,9 @@ export function indexDesired(desired: KernelState, ownership: Ownership): Desire
     neighbours: collect('neighbour', desired.neighbours, keyOfNeighbour, onOwnDevice),
     fdb: collect('fdb', desired.fdb, keyOfFdb, onOwnDevice),
     routes,
+    blackholes: new Set(
+      [...routes.values()].flatMap(({ type, dst }) => (type === 'blackhole' ? [dst.toString()] : [])),
+    ),
     sysctls: desired.sysctls,
     tables: [...new Set([ROUTE_TABLE.main, ...desired.routes.map((route) => route.table ?? ROUTE_TABLE.main)])],
     interfaces: new Set([...ownership.devices, ...namedInterfaces(desired)]),

@@ -64,7 +64,7 @@ export function leftoverFindings(context: DeltaContext, foreign: readonly Route[
 function isLeftover({ index }: DeltaContext, route: Route): boolean {
   return (
     route.protocol === ROUTE_PROTOCOL.boot &&
-    route.gateway !== undefined &&
+    (route.gateway !== undefined || route.type === 'blackhole') &&
     index.ownership.networks.some((network) => network.contains(route.dst)) &&
     index.routeAround(route.dst, route.table) === undefined
   );

@@ -4,8 +4,8 @@ import type { LinkName } from './route-text';
 
 /**
  * Whose route it is. `ours`: our protocol number and inside our networks, so two daemons with different networks leave each
- * other alone. `adoptable`: flanneld made it (protocol boot) towards a peer or over a device of ours, and so it is ours to
- * replace or delete. Everything else is `foreign` and never touched.
+ * other alone. `adoptable`: flanneld made it (protocol boot) towards a peer, over a device of ours, or as the blackhole that a
+ * desired one replaces, and so it is ours to replace or delete. Everything else is `foreign` and never touched.
  */
 export type RouteOwner = 'ours' | 'adoptable' | 'foreign';
 
@@ -17,7 +17,9 @@ export function routeOwner(route: Route, index: DesiredIndex, linkName: LinkName
 }
 
 function isLeftByFlanneld(route: Route, index: DesiredIndex, linkName: LinkName): boolean {
-  if (route.protocol !== ROUTE_PROTOCOL.boot || route.type !== 'unicast' || route.multipath) return false;
+  if (route.protocol !== ROUTE_PROTOCOL.boot || route.multipath) return false;
+  if (route.type === 'blackhole') return index.blackholes.has(route.dst.toString());
+  if (route.type !== 'unicast') return false;
   if (route.gateway && index.adoptRoutesVia.has(route.gateway.toString())) return true;
   return route.oif !== undefined && index.devices.has(linkName(route.oif));
 }

@@ -34,7 +34,7 @@ export async function inspectHost(inspection: HostInspection, signal?: AbortSign
 }
 
 function kernelSettings({ desired, policy, sysctls, manageSysctls, logger }: HostInspection): Promise<Finding[]> {
-  const { ipv4, ipv6, interfaces } = desired;
+  const { ipv4, ipv6, interfaces, devices } = desired;
   return inspectSysctls({
     access: sysctls,
     manage: manageSysctls,
@@ -43,6 +43,7 @@ function kernelSettings({ desired, policy, sysctls, manageSysctls, logger }: Hos
       ipv4: ipv4 !== null,
       ipv6: ipv6 !== null,
       interfaces,
+      devices,
       asymmetric: policy.masquerade && !policy.masqueradeNodeTraffic,
     },
   });

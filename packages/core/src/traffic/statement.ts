@@ -22,7 +22,7 @@ export class Statement {
   ) {
     const same = before?.isSamePlace(desired) === true;
     this.swept = same && before.swept;
-    this.inspectedAt = same ? before.inspectedAt : -Infinity;
+    this.inspectedAt = same && before.hasSameDevices(desired) ? before.inspectedAt : -Infinity;
   }
 
   /** Everything has to be looked at again, because it is now done in another way. */
@@ -47,9 +47,13 @@ export class Statement {
     this.right = isRight && generation !== undefined ? { generation, at } : undefined;
   }
 
-  /** Only the list of nodes differs, which changes with every node that comes or goes. */
+  /** Only the list of nodes differs, which changes with every node that comes or goes, or what no rule follows from. */
   private isSamePlace(desired: DesiredTraffic): boolean {
-    const place = (traffic: DesiredTraffic): string => JSON.stringify({ ...traffic, nodeAddresses: [] });
+    const place = (traffic: DesiredTraffic): string => JSON.stringify({ ...traffic, nodeAddresses: [], devices: [] });
     return place(this.desired) === place(desired);
+  }
+
+  private hasSameDevices({ devices }: DesiredTraffic): boolean {
+    return String(this.desired.devices) === String(devices);
   }
 }

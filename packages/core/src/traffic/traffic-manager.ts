@@ -24,8 +24,10 @@ export interface DesiredTraffic {
   readonly enableNFTables: boolean;
   /** Of all nodes, both families; needed only with `masqueradeNodeTraffic: false`. */
   readonly nodeAddresses: readonly IpAddress[];
-  /** Interfaces over which overlay traffic comes in: the external one and the backend's own. Checked for strict rp_filter. */
+  /** External interfaces over which overlay traffic comes in. Checked for strict rp_filter. */
   readonly interfaces: readonly string[];
+  /** Devices of the backend's own, checked likewise; one that does not exist (yet) is no finding. */
+  readonly devices: readonly string[];
 }
 
 /** What the operator chose; constant for the life of the daemon. */

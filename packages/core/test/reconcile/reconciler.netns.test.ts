@@ -1,4 +1,12 @@
-import { createReconciler, silentLogger, systemClock, type Plan, type Reconciler, type RtNetlink } from '@tartan/core';
+import {
+  createReconciler,
+  parseIpPrefix,
+  silentLogger,
+  systemClock,
+  type Plan,
+  type Reconciler,
+  type RtNetlink,
+} from '@tartan/core';
 import { createRtNetlink } from '@tartan/netlink';
 import { createNamespace, type TestNamespace } from '../../../netlink/test/support/namespaces';
 import { networks, peerRoute, planOf, route } from './support';
@@ -158,6 +166,18 @@ describe('reconciler on the kernel', () => {
     expect(ip('route show proto boot') + ip('-6 route show proto boot')).toBe('');
     // IPv6 tells of a replaced route as of a deleted one only when it really was gone.
     expect(deleted).toEqual(['10.5.9.0/24']);
+  });
+
+  it('puts our blackhole in the place of flannel’s', async () => {
+    ip('route add blackhole 10.5.1.0/24');
+    ip('-6 route add blackhole fc00:0:0:1::/64');
+    const blackhole = { type: 'blackhole' as const, metric: 2 ** 31 - 1 };
+    const routes = ['10.5.1.0/24', 'fc00:0:0:1::/64'].map((dst) => ({ ...blackhole, dst: parseIpPrefix(dst) }));
+    await start({ ...three, desired: { ...three.desired, routes: [...three.desired.routes, ...routes] } });
+    await until(() => ip('route show type blackhole proto boot') === '');
+    await until(() => ip('-6 route show type blackhole proto boot') === '');
+    expect(ip('route show type blackhole')).toContain('10.5.1.0/24 proto 158 metric 2147483647');
+    expect(ip('-6 route show type blackhole')).toContain('fc00:0:0:1::/64');
   });
 
   it('leaves a foreign route with our key alone until it goes', async () => {

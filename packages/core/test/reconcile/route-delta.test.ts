@@ -117,6 +117,34 @@ describe('routes that flanneld left', () => {
     expect(opLines(await deltaOf(kernel, {}, { devices: ['flannel.1'] }))).toEqual(['route-delete route 10.5.7.0/24']);
   });
 
+  it.each([
+    ['10.5.1.0/24', 2 ** 31 - 1],
+    ['fc00:0:0:1::/64', 2 ** 31 - 1],
+    ['10.5.1.0/24', undefined],
+  ])('the blackhole of flannel gives way to ours: %s metric %s', async (dst, metric) => {
+    const kernel = host();
+    kernel.addRoute(`blackhole ${dst} proto boot`);
+    const desired = { dst: parseIpPrefix(dst), type: 'blackhole' as const, ...(metric !== undefined && { metric }) };
+    const delta = await deltaOf(kernel, { routes: [desired] });
+    expect(delta.ops.map(({ op }) => op.op)).toEqual(
+      metric === undefined ? ['route-replace'] : ['route-add', 'route-delete'],
+    );
+    await applyDelta(kernel, delta);
+    expect(kernel.routesTo(dst)).toMatchObject([{ protocol: 158, type: 'blackhole' }]);
+    expect((await deltaOf(kernel, { routes: [desired] })).ops).toEqual([]);
+  });
+
+  it('a blackhole that nothing of ours replaces is only reported', async () => {
+    const kernel = host();
+    kernel.addRoute('blackhole 10.5.1.0/24 proto boot');
+    kernel.addRoute('blackhole 10.5.3.0/24 proto static');
+    const delta = await deltaOf(kernel, {}, viaPeer2);
+    expect(delta.ops).toEqual([]);
+    expect(delta.findings).toMatchObject([
+      { code: 'ROUTE_LEFTOVER', cure: expect.stringContaining('ip route del blackhole 10.5.1.0/24') as string },
+    ]);
+  });
+
   it('are only reported when they lead to no peer of today', async () => {
     const kernel = host();
     kernel.addRoute('10.5.7.0/24 via 192.168.50.7 dev eth0 proto boot');

@@ -28,6 +28,7 @@ export function desiredTraffic(
     enableNFTables: false,
     nodeAddresses: nodes.map(parseIpAddress),
     interfaces: [],
+    devices: [],
     ...rest,
   };
 }

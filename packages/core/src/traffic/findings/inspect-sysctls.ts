@@ -2,7 +2,7 @@ import { isTartanError } from '../../errors';
 import type { RtNetlink } from '../../netlink';
 import type { Finding } from '../../reconcile';
 import type { Logger } from '../../runtime';
-import { sysctlCommand } from './cure';
+import { sysctlCommand, sysctlName } from './cure';
 import { sysctlChecks, type SysctlCheck, type SysctlScope } from './sysctl-checks';
 
 export type SysctlAccess = Pick<RtNetlink, 'readSysctl' | 'writeSysctl'>;
@@ -61,5 +61,5 @@ function plain({ message, path, value }: SysctlCheck): { message: string; cure: 
 }
 
 function finding({ severity, code, path }: SysctlCheck, text: { message: string; cure: string }): Finding {
-  return { severity, code, subject: `sysctl ${path.replaceAll('/', '.')}`, message: text.message, cure: text.cure };
+  return { severity, code, subject: `sysctl ${sysctlName(path)}`, message: text.message, cure: text.cure };
 }

@@ -24,16 +24,18 @@ export interface SysctlCheck {
 export interface SysctlScope {
   readonly ipv4: boolean;
   readonly ipv6: boolean;
-  /** Over which overlay traffic comes in. */
+  /** External ones, over which overlay traffic comes in. */
   readonly interfaces: readonly string[];
+  /** The backend's own: no router advertises anything there. */
+  readonly devices: readonly string[];
   /** Packets between pods and other hosts' own addresses keep the pod's address, so they come and go by different ways. */
   readonly asymmetric: boolean;
 }
 
-export function sysctlChecks({ ipv4, ipv6, interfaces, asymmetric }: SysctlScope): SysctlCheck[] {
+export function sysctlChecks({ ipv4, ipv6, interfaces, devices, asymmetric }: SysctlScope): SysctlCheck[] {
   return [
     ...(ipv4 ? [ipv4Forwarding, bridgeCall('iptables')] : []),
-    ...(ipv4 ? interfaces.map((ifname) => reversePath(ifname, asymmetric)) : []),
+    ...(ipv4 ? [...interfaces, ...devices].map((ifname) => reversePath(ifname, asymmetric)) : []),
     ...(ipv6 ? [ipv6Forwarding(interfaces), bridgeCall('ip6tables')] : []),
   ];
 }
