@@ -22,7 +22,7 @@ const NODE3 = leaseOf('10.5.3.0/24', '192.168.50.3');
 let revision = 0;
 const snapshotOf = (...leases: LeaseSnapshot['leases']): LeaseSnapshot => ({ revision: String(++revision), leases });
 
-function setUp({ previousNetworks = [] as string[], onDevices = (devices: readonly string[]): void => void devices } = {}) {
+function setUp({ previousNetworks = [] as string[], told = [] as (readonly string[])[] } = {}) {
   const clock = new FakeClock();
   const logger = new MemoryLogger();
   const kernel = new FakeKernel();
@@ -36,7 +36,7 @@ function setUp({ previousNetworks = [] as string[], onDevices = (devices: readon
     metrics: noReconcileMetrics,
     protocolName: createProtocolNames(),
     previousNetworks: previousNetworks.map((network) => Ipv4Prefix.parse(network)),
-    onDevices,
+    onDevices: (devices) => told.push(devices),
   });
   const stop = new AbortController();
   const running = programmer.run(stop.signal);
@@ -151,7 +151,7 @@ test('health is the reconciler finishing passes', async () => {
 
 test('tells which devices the backend calls its own', async () => {
   const told: (readonly string[])[] = [];
-  const { clock, programmer, standing, end } = setUp({ onDevices: (devices) => told.push(devices) });
+  const { clock, programmer, standing, end } = setUp({ told });
   const one = await standing();
   const plan: BackendNetwork['plan'] = (input) => {
     const made = one.network.plan(input);
