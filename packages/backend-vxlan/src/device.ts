@@ -6,6 +6,8 @@ import type { Vtep } from './vtep';
 /** IN6_ADDR_GEN_MODE_NONE, include/uapi/linux/if_link.h (v6.1): no link-local address by itself. */
 const ADDR_GEN_MODE_NONE = 1;
 
+export type VxlanLink = DesiredLink & { readonly kind: 'vxlan' };
+
 export interface DeviceInput {
   readonly vtep: Vtep;
   readonly mac: MacAddress;
@@ -18,7 +20,7 @@ export interface DeviceInput {
  * The device as it must be (flannel-compat 4.1). The reconciler adopts one that fits, changes in place what can be changed (MTU,
  * MAC, up, learning, local address, lower device) and makes it anew only for another VNI, port or GBP flag.
  */
-export function desiredDevice({ vtep, mac, options, hostHasIpv6 }: DeviceInput): DesiredLink {
+export function desiredDevice({ vtep, mac, options, hostHasIpv6 }: DeviceInput): VxlanLink {
   return {
     name: vtep.ifname,
     kind: 'vxlan',

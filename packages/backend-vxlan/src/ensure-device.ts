@@ -1,14 +1,13 @@
 import {
   isTartanError,
   TartanError,
-  type DesiredLink,
   type LinkSpec,
   type MacAddress,
   type OwnerIdentity,
   type RtNetlink,
 } from '@tartan/core';
 import { checkDeviceConflicts } from './device-conflicts';
-import { desiredDevice } from './device';
+import { desiredDevice, type VxlanLink } from './device';
 import type { VxlanOptions } from './options';
 import { deriveVtepMac, isUnicastMac } from './vtep-mac';
 import type { Vtep } from './vtep';
@@ -54,7 +53,7 @@ async function settleDevice(input: EnsureDeviceInput): Promise<MacAddress> {
   return mac;
 }
 
-async function createDevice({ netlink, vtep, options }: EnsureDeviceInput, device: DesiredLink): Promise<void> {
+async function createDevice({ netlink, vtep, options }: EnsureDeviceInput, device: VxlanLink): Promise<void> {
   const [result] = await netlink.apply([{ op: 'link-create', link: resolve(device, vtep) }]);
   if (result?.ok !== false) return;
   if (!isTartanError(result.error, 'KERNEL_REFUSED')) throw result.error;
@@ -76,7 +75,7 @@ async function removeDown(netlink: RtNetlink, ifname: string): Promise<void> {
   if (made) await netlink.apply([{ op: 'link-delete', ifindex: made.index }]);
 }
 
-function resolve({ vxlan, ...rest }: DesiredLink, { lowerIndex }: Vtep): LinkSpec {
+function resolve({ vxlan, ...rest }: VxlanLink, { lowerIndex }: Vtep): LinkSpec {
   if (!vxlan) return rest;
   const { lowerIfname, ...data } = vxlan;
   return { ...rest, vxlan: { ...data, ...(lowerIfname !== undefined && { lowerIndex }) } };

@@ -1,6 +1,7 @@
 import {
   BACKEND_CONTRACT_VERSION,
   linkNames,
+  overlapFindings,
   TartanError,
   type Backend,
   type BackendContext,
@@ -17,7 +18,6 @@ import { ensureDevice } from './ensure-device';
 import { readVxlanOptions, type VxlanOptions } from './options';
 import { planVxlan, type SettledVtep } from './plan';
 import { readNeighbourLimits } from './preflight/neighbour-table';
-import { overlapFindings } from './preflight/network-overlap';
 import { describeVteps, mtuFindings, type Vtep } from './vtep';
 import { encodeVtepData } from './vtep-data';
 
@@ -111,7 +111,10 @@ class VxlanBackend implements Backend {
     const { netlink, externalInterface } = this.context;
     const [links, routes] = await Promise.all([netlink.listLinks(), netlink.listRoutes()]);
     const foundOff = options.txChecksumOffload === 'auto' ? await foundOffFindings(netlink, vteps) : [];
-    return [...overlapFindings({ vteps, lease, externalInterface, routes, linkName: linkNames(links) }), ...foundOff];
+    return [
+      ...overlapFindings({ overlays: vteps, lease, externalInterface, routes, linkName: linkNames(links) }),
+      ...foundOff,
+    ];
   }
 }
 

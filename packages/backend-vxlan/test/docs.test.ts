@@ -21,8 +21,9 @@ describe('docs/backends/vxlan.md', () => {
   });
 
   it('has every finding of this backend', () => {
-    const codes = sources(join(__dirname, '../src')).flatMap((text) =>
-      [...text.matchAll(/(?:code: |finding\(peer, |\? |: )'([A-Z]+(?:_[A-Z0-9]+)+)'/g)].map(
+    const shared = sources(join(root, 'packages/core/src/backend'));
+    const codes = [...shared, ...sources(join(__dirname, '../src'))].flatMap((text) =>
+      [...text.matchAll(/(?:code: |[fF]inding\(peer, |\? |: )'([A-Z]+(?:_[A-Z0-9]+)+)'/g)].map(
         ([, code]) => code as string,
       ),
     );

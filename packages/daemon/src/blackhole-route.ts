@@ -14,6 +14,7 @@ export function withBlackholeRoute(network: BackendNetwork, lease: Lease): Backe
   return {
     mtuBytes: network.mtuBytes,
     ...(network.underlayInterest && { underlayInterest: network.underlayInterest }),
+    ...(network.dataPath && { dataPath: network.dataPath }),
     plan: (input) => {
       const plan = network.plan(input);
       return { ...plan, desired: { ...plan.desired, routes: [...plan.desired.routes, ...routes] } };

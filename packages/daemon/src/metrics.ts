@@ -7,6 +7,7 @@ import {
   createReconcileMetrics,
   createTrafficMetrics,
 } from '@tartan/core';
+import { type DataPathSource, createDataPathMetrics } from './data-path-metrics';
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 
 export interface DaemonMetrics {
@@ -14,6 +15,8 @@ export interface DaemonMetrics {
   readonly lease: LeaseMetrics;
   readonly reconcile: ReconcileMetrics;
   readonly traffic: TrafficMetrics;
+  /** Whose counters are shown; set it once there is a network. */
+  readonly dataPath: DataPathSource;
 }
 
 /** Every metric of the daemon, in one register per process. */
@@ -55,6 +58,7 @@ export function createDaemonMetrics({
     lease: createLeaseMetrics(registry),
     reconcile: createReconcileMetrics(registry),
     traffic: createTrafficMetrics(registry),
+    dataPath: createDataPathMetrics(registry),
   };
 }
 

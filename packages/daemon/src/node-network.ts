@@ -3,6 +3,7 @@ import {
   type BackendNetwork,
   type BackendPublication,
   type Clock,
+  type DataPathStatus,
   type DaemonOptions,
   type ExternalInterface,
   type Lease,
@@ -17,6 +18,7 @@ import {
   isTartanError,
   selectExternalInterface,
 } from '@tartan/core';
+import { describeDataPath } from './describe-data-path';
 import { describeLease, sameSubnets } from './describe-lease';
 import { InterfaceFollower, watchInterfaces } from './interface-follower';
 import { type NodeChecks, messageOf } from './node-checks';
@@ -93,12 +95,18 @@ export class NodeNetwork {
     return {
       backend: module.type,
       mtuBytes: network.mtuBytes,
+      dataPath: network.dataPath ? describeDataPath(network.dataPath.status()) : null,
       subnet: lease.subnet,
       ipv6Subnet: lease.ipv6Subnet,
       reservation: lease.reservation,
       expiresAt: lease.expiresAt === null ? null : new Date(lease.expiresAt).toISOString(),
       interface: externalInterface,
     };
+  }
+
+  /** Of the network that stands; null where the kernel alone carries the packets. */
+  dataPathStatus(): DataPathStatus | null {
+    return this.standing?.network.dataPath?.status() ?? null;
   }
 
   /**

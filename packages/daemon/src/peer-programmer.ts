@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type DataPath,
   type DataPathEvidence,
   type IpPrefix,
   type Lease,
@@ -60,6 +61,7 @@ export class PeerProgrammer implements NetworkSink {
   private engine: Engine | null = null;
   private snapshot: LeaseSnapshot | null = null;
   private lease: Lease | null = null;
+  private dataPath: DataPath | undefined;
   private evidence: DataPathEvidence = {};
   private lastPassAt = Infinity;
   private readonly replaced: WakeUp;
@@ -70,6 +72,7 @@ export class PeerProgrammer implements NetworkSink {
 
   use({ config, network, module, lease }: StandingNetwork): void {
     this.lease = lease;
+    this.dataPath = network.dataPath;
     const networks = [config.ipv4?.network, config.ipv6?.network].flatMap((prefix) => prefix ?? []);
     const engine = this.engineFor(networks);
     this.handOver(engine);
@@ -141,7 +144,14 @@ export class PeerProgrammer implements NetworkSink {
       reconciler.setPlan(plan);
       onDevices?.(plan.ownership.devices);
     };
-    const controller = createNetworkController({ ...common, reconciler: { setPlan } });
+    const onProblem = (): void => {
+      if (this.engine?.controller === controller) this.showKernel(reconciler.status());
+    };
+    const controller: NetworkController = createNetworkController({
+      ...common,
+      reconciler: { setPlan },
+      onProblem,
+    });
     controller.reportEvidence(this.evidence);
     return { networks, reconciler, controller };
   }
@@ -157,7 +167,14 @@ export class PeerProgrammer implements NetworkSink {
 
   private showPass(status: ReconcilerStatus): void {
     this.lastPassAt = this.options.clock.monotonic();
-    const { ok, message } = judgeKernel(status);
+    this.showKernel(status);
+  }
+
+  private showKernel(status: ReconcilerStatus): void {
+    const { ok, message } = judgeKernel(status, {
+      problem: this.engine?.controller.status().problem ?? null,
+      carries: this.dataPath?.status().running ?? true,
+    });
     const { kernel } = this.options.checks;
     if (ok) kernel.pass(message);
     else kernel.fail(message);

@@ -239,7 +239,7 @@ interface Made extends Files {
   readonly leaseManager: LeaseManager;
 }
 
-function joinParts({ options, logger, world }: Making, { checks, page }: Observation, made: Made): Part[] {
+function joinParts({ options, logger, world }: Making, { checks, metrics, page }: Observation, made: Made): Part[] {
   const { clock } = world;
   const { identity, netlink, programmer, traffic, backends, datastore, leaseManager, subnetFile, previous } = made;
   const lease = new NodeLease({ leaseManager, previous, check: checks.lease, clock, logger });
@@ -255,6 +255,7 @@ function joinParts({ options, logger, world }: Making, { checks, page }: Observa
   const onInterfaceChanged = (): void => datastore.reconnect?.();
   const network = new NodeNetwork({ ...parts, options, checks, clock, logger, onInterfaceChanged });
   page.network = network;
+  metrics.dataPath.status = () => network.dataPathStatus();
   const backOff = new BackOff({ initialMs: 500, maxMs: 10_000 });
   const config = new ConfigSource({ datastore, strict: options.strictConfig, clock, logger, backOff });
   return [

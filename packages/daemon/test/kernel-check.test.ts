@@ -33,3 +33,14 @@ test('the message counts, names the first trouble and how many more there are', 
     '2 of 3 routes; eth0: no (and 1 more)',
   );
 });
+
+test('a data path that does not run is not being ready, a plan that waits is only told', () => {
+  expect(judgeKernel(status(3, 3), { problem: 'no loop', carries: false })).toEqual({
+    ok: false,
+    message: 'no loop; 3 of 3 routes',
+  });
+  expect(judgeKernel(status(3, 3), { problem: 'no plan', carries: true })).toEqual({
+    ok: true,
+    message: 'no plan; 3 of 3 routes',
+  });
+});

@@ -104,6 +104,29 @@ describe('status', () => {
     );
   });
 
+  test('a data path is shown with what it uses, and why not', async () => {
+    const features = [
+      { name: 'tunTso', on: true },
+      { name: 'udpSegment', on: false, reason: 'EIO from sendmsg' },
+    ];
+    const dataPath = { name: 'packet loop', running: true, features };
+    await withDaemon(
+      {
+        '/readyz': [200, JSON.stringify({ ready: true, checks: [] })],
+        '/v1/status': [200, JSON.stringify({ kernel: null, network: { dataPath } })],
+      },
+      async (url) => {
+        const screen = terminal();
+        await runCommand(['status', `--url=${url}`], screen);
+        expect(screen.lines.out.slice(1)).toEqual([
+          '  packet loop: running',
+          '    on    tunTso',
+          '    off   udpSegment    EIO from sendmsg',
+        ]);
+      },
+    );
+  });
+
   test('nobody there, or somebody else, is one clear line', async () => {
     const screen = terminal();
     await withDaemon({}, async (url) => {

@@ -76,6 +76,47 @@ export interface Plan {
   readonly findings: readonly Finding[];
 }
 
+/** Counters since the daemon's start; they only grow. Packets and bytes are those of the pods, without any encapsulation. */
+export interface DataPathCounters {
+  readonly txPackets: bigint;
+  readonly txBytes: bigint;
+  readonly rxPackets: bigint;
+  readonly rxBytes: bigint;
+  /** Calls or batches that moved them, by name: how well packets were carried together. */
+  readonly operations: Readonly<Record<string, bigint>>;
+  /** Dropped packets by cause. */
+  readonly drops: Readonly<Record<string, bigint>>;
+}
+
+export interface DataPathFeature {
+  readonly name: string;
+  readonly on: boolean;
+  /** Why it is off. */
+  readonly reason?: string;
+}
+
+export interface DataPathStatus {
+  /** What it is, for the operator: `packet loop`. */
+  readonly name: string;
+  readonly running: boolean;
+  readonly features: readonly DataPathFeature[];
+  readonly counters: DataPathCounters;
+}
+
+/**
+ * What carries packets besides the kernel's own tables, such as a packet loop in user space. It is programmed with each plan before
+ * the kernel's tables are, so that no packet comes to it for a peer that it does not know; whatever fails is shown and tried
+ * again like a plan that cannot be made, and the last good plan stays in force.
+ */
+export interface DataPath {
+  /** Brings it up where it is not, and to this plan: a whole set, so that repeating it changes nothing. Never called twice at once. */
+  program(plan: Plan): Promise<void>;
+  /** `onDrift` is called when what was programmed is gone and program() is needed again; nothing is called after close(). */
+  watch(onDrift: () => void): { close(): void };
+  /** Cheap: asked at each scrape. */
+  status(): DataPathStatus;
+}
+
 /** A running backend. */
 export interface BackendNetwork {
   /** MTU for pods, bytes; goes to subnet.env. */
@@ -90,6 +131,8 @@ export interface BackendNetwork {
    * facts or evidence change.
    */
   plan(input: PlanInput): Plan;
+  /** Absent where the kernel alone carries the packets. */
+  readonly dataPath?: DataPath;
   /** Releases what the backend itself holds (threads, sockets). Kernel objects stay, so that traffic goes on. Idempotent. */
   close(): Promise<void>;
 }

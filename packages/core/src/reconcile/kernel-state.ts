@@ -6,7 +6,12 @@ import type { LinkSpec, RouteType } from '../netlink';
  * what an operator means. The reconciler resolves names on every pass.
  */
 
-export interface DesiredLink extends Omit<LinkSpec, 'vxlan'> {
+export interface DesiredLink extends Omit<LinkSpec, 'vxlan' | 'kind'> {
+  /**
+   * `tun`: rtnetlink cannot make one (tun_validate() in drivers/net/tun.c, v6.1), whoever carries its packets does. Until
+   * it is there, what needs it waits; then the reconciler keeps MTU, addresses and the rest.
+   */
+  readonly kind: LinkSpec['kind'] | 'tun';
   readonly vxlan?: Omit<NonNullable<LinkSpec['vxlan']>, 'lowerIndex'> & { readonly lowerIfname?: string };
   /** Features that must be on or off, by the kernel's names (`ethtool -k`); the others are left alone. */
   readonly features?: Readonly<Record<string, boolean>>;

@@ -6,7 +6,7 @@ import type { DesiredLink, Finding } from './kernel-state';
 /*
  * Devices of ours: made when missing, changed in place where the kernel can, made anew where it cannot (a vxlan device's
  * VNI, port, GBP flag and address family are fixed at birth). A device is never deleted because a plan does not name it: `cleanup`
- * does that. One of another kind that bears our name belongs to somebody else and is reported.
+ * does that. One of another kind that bears our name belongs to somebody else and is reported. A TUN that is missing is waited for.
  */
 
 export function linkDelta(context: DeltaContext): KindDelta {
@@ -19,10 +19,11 @@ export function linkDelta(context: DeltaContext): KindDelta {
     if (!spec) {
       waiting.push({ key: linkKey(desired.name), ifname: desired.vxlan?.lowerIfname ?? '', reason: 'missing' });
     } else if (!existing) {
-      adds.push(linkOp(desired.name, { op: 'link-create', link: spec }));
+      if (isCreatable(spec)) adds.push(linkOp(desired.name, { op: 'link-create', link: spec }));
+      else waiting.push({ key: linkKey(desired.name), ifname: desired.name, reason: 'missing' });
     } else if (existing.kind !== desired.kind) {
       findings.push(linkConflict(desired, existing));
-    } else if (!sameIdentity(existing.vxlan, spec.vxlan)) {
+    } else if (isCreatable(spec) && !sameIdentity(existing.vxlan, spec.vxlan)) {
       adds.push(linkOp(desired.name, { op: 'link-delete', ifindex: existing.index }));
       adds.push(linkOp(desired.name, { op: 'link-create', link: spec }));
     } else {
@@ -41,8 +42,14 @@ function linkOp(name: string, op: PlannedOp['op']): PlannedOp {
   return { op, kind: 'link', key: linkKey(name), subject: linkKey(name), ifname: name };
 }
 
+type ResolvedLink = Omit<LinkSpec, 'kind'> & Pick<DesiredLink, 'kind'>;
+
+function isCreatable(spec: ResolvedLink): spec is LinkSpec {
+  return spec.kind !== 'tun';
+}
+
 /** The spec with the lower device's name resolved; undefined while that device is missing. */
-function resolveSpec(desired: DesiredLink, context: DeltaContext): LinkSpec | undefined {
+function resolveSpec(desired: DesiredLink, context: DeltaContext): ResolvedLink | undefined {
   const { vxlan, ...rest } = withoutFeatures(desired);
   if (!vxlan) return rest;
   const { lowerIfname, ...data } = vxlan;
@@ -79,7 +86,7 @@ function sameFamily(actual: IpAddress | undefined, desired: IpAddress | undefine
 }
 
 /** The members in which a link differs and that can be changed on it; undefined when there are none. */
-function linkChange(link: Link, spec: LinkSpec): LinkChange | undefined {
+function linkChange(link: Link, spec: ResolvedLink): LinkChange | undefined {
   const vxlan = vxlanChange(link.vxlan, spec.vxlan);
   const change: LinkChange = {
     ...(spec.mtuBytes !== undefined && spec.mtuBytes !== link.mtuBytes && { mtuBytes: spec.mtuBytes }),

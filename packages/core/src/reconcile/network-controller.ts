@@ -16,7 +16,9 @@ import { Waiters } from './waiters';
  * reconciler. plan() stays pure because everything it may look at is gathered here first.
  *
  * A plan that cannot be made (the backend throws, the kernel cannot be read) changes nothing: the last good plan stays in
- * force, the failure is shown, and the next snapshot, change of the underlay or retry tries again.
+ * force, the failure is shown, and the next snapshot, change of the underlay or retry tries again. The same goes for a plan that a
+ * backend's own data path does not take. The data path comes before the kernel: a route that leads to it is made only once it
+ * knows what to do with the packets.
  */
 
 export interface NetworkControllerOptions {
@@ -31,6 +33,8 @@ export interface NetworkControllerOptions {
   readonly factsIntervalMs?: number;
   /** Milliseconds from a notification to a new look, so that a burst makes one; 50 unless told. */
   readonly eventDelayMs?: number;
+  /** Called whenever `status().problem` comes, goes, or is another one; must not throw. */
+  readonly onProblem?: (problem: string | null) => void;
 }
 
 /** The backend whose plans count. */
@@ -72,6 +76,8 @@ interface Planned {
   readonly snapshot: LeaseSnapshot;
   readonly facts: GatheredFacts | null;
   readonly evidence: DataPathEvidence;
+  /** How often a data path had lost what was programmed. */
+  readonly losses: number;
 }
 
 class PlanningController implements NetworkController {
@@ -82,12 +88,14 @@ class PlanningController implements NetworkController {
   private readonly neighbours = new UnderlayNeighbours();
   private readonly subscriptions: KernelSubscription[] = [];
   private watchesNeighbours = false;
+  private dataPathWatch: { close(): void } | undefined;
   private running = false;
   private readonly retry: BackOff;
   private readonly waiters = new Waiters();
   private active: ActiveNetwork | undefined;
   private snapshot: LeaseSnapshot | undefined;
   private evidence: DataPathEvidence = {};
+  private losses = 0;
   private planned: Planned | undefined;
   private problem: string | null = null;
 
@@ -100,6 +108,7 @@ class PlanningController implements NetworkController {
 
   setNetwork(active: ActiveNetwork): void {
     this.active = active;
+    this.watchDataPath();
     this.schedule.request('change');
   }
 
@@ -118,6 +127,7 @@ class PlanningController implements NetworkController {
   async run(signal: AbortSignal): Promise<void> {
     this.running = true;
     this.subscribe(['link', 'address', 'route']);
+    this.watchDataPath();
     try {
       while ((await this.schedule.next(signal)) !== undefined) {
         if (this.active && this.snapshot) await this.step(this.active, this.snapshot);
@@ -125,6 +135,7 @@ class PlanningController implements NetworkController {
     } finally {
       this.running = false;
       this.schedule.close();
+      this.dataPathWatch?.close();
       for (const subscription of this.subscriptions.splice(0)) subscription.close();
     }
   }
@@ -143,13 +154,24 @@ class PlanningController implements NetworkController {
   }
 
   private isPlanned(): boolean {
-    const { planned, snapshot, active, evidence } = this;
-    if (!planned) return false;
+    const { planned, snapshot, active, evidence, losses } = this;
+    if (planned?.losses !== losses) return false;
     return planned.snapshot === snapshot && planned.active === active && planned.evidence === evidence;
   }
 
   private subscribe(groups: readonly KernelEventGroup[]): void {
     this.subscriptions.push(this.options.netlink.subscribe(groups, (event) => this.onEvent(event)));
+  }
+
+  /** What the data path has lost is programmed again from the plan in force. */
+  private watchDataPath(): void {
+    this.dataPathWatch?.close();
+    const { dataPath } = this.active?.network ?? {};
+    if (!dataPath || !this.running) return;
+    this.dataPathWatch = dataPath.watch(() => {
+      this.losses++;
+      this.schedule.request('event');
+    });
   }
 
   private onEvent(event: KernelEvent): void {
@@ -163,8 +185,8 @@ class PlanningController implements NetworkController {
     const interest = interestOf(active);
     try {
       const facts = interest === 'none' ? null : await this.gather(snapshot, interest);
-      const input: Planned = { active, snapshot, facts, evidence: this.evidence };
-      if (this.isStale(input)) this.plan(input);
+      const input: Planned = { active, snapshot, facts, evidence: this.evidence, losses: this.losses };
+      if (this.isStale(input)) await this.plan(input);
       this.succeed();
     } catch (error) {
       this.fail(error);
@@ -191,16 +213,18 @@ class PlanningController implements NetworkController {
     this.subscribe(['neighbour']);
   }
 
-  private isStale({ active, snapshot, facts, evidence }: Planned): boolean {
+  private isStale({ active, snapshot, facts, evidence, losses }: Planned): boolean {
     const last = this.planned;
-    if (last?.active !== active || last.snapshot !== snapshot || last.evidence !== evidence) return true;
+    if (last?.active !== active || last.snapshot !== snapshot) return true;
+    if (last.evidence !== evidence || last.losses !== losses) return true;
     return facts !== null && last.facts?.equals(facts) !== true;
   }
 
-  private plan(input: Planned): void {
+  private async plan(input: Planned): Promise<void> {
     const underlay: UnderlayFacts = input.facts ?? noUnderlayFacts;
-    const { snapshot, evidence } = input;
-    const plan: Plan = input.active.network.plan({ snapshot, underlay, evidence });
+    const { snapshot, evidence, active } = input;
+    const plan: Plan = active.network.plan({ snapshot, underlay, evidence });
+    await active.network.dataPath?.program(plan);
     this.planned = input;
     this.options.reconciler.setPlan(plan);
   }
@@ -209,7 +233,7 @@ class PlanningController implements NetworkController {
     this.schedule.cancel('retry');
     this.retry.reset();
     if (this.problem !== null) this.options.logger.info('plans are made again');
-    this.problem = null;
+    this.setProblem(null);
   }
 
   private fail(error: unknown): void {
@@ -217,8 +241,14 @@ class PlanningController implements NetworkController {
     if (this.problem === null) {
       this.options.logger.error('no plan could be made, the last one stays in force', { error });
     }
-    this.problem = error instanceof Error ? error.message : String(error);
+    this.setProblem(error instanceof Error ? error.message : String(error));
     this.schedule.request('retry', this.retry.next());
+  }
+
+  private setProblem(problem: string | null): void {
+    if (problem === this.problem) return;
+    this.problem = problem;
+    this.options.onProblem?.(problem);
   }
 }
 

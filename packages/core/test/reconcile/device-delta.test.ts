@@ -171,3 +171,36 @@ describe('objects on our own devices', () => {
     expect((await deltaOf(kernel, full, own)).ops).toEqual([]);
   });
 });
+
+describe('a TUN', () => {
+  const tun: DesiredLink = { name: 'flannel0', kind: 'tun', mtuBytes: 1472, up: true, addrGenMode: 1 };
+  const desired: Partial<KernelState> = {
+    links: [tun],
+    addresses: [{ ifname: 'flannel0', address: parseIpAddress('10.5.1.0'), prefixLength: 32 }],
+    routes: [route('10.5.2.0/24 dev flannel0')],
+  };
+  const ours: Partial<Ownership> = { devices: ['flannel0'] };
+
+  it('is waited for, with all that needs it', async () => {
+    const delta = await deltaOf(host(), desired, ours);
+    expect([...delta.linkOps, ...delta.ops]).toEqual([]);
+    expect(new Set(delta.waiting.map(({ ifname }) => ifname))).toEqual(new Set(['flannel0']));
+    expect(delta.waiting.map(({ key }) => key)).toContain('link flannel0');
+  });
+
+  it('that is there gets its MTU, is brought up, and takes the rest', async () => {
+    const kernel = host();
+    kernel.addLink({ name: 'flannel0', kind: 'tun', up: false, pointToPoint: true, addrGenMode: 0 });
+    await applyDelta(kernel, await deltaOf(kernel, desired, ours));
+    await applyDelta(kernel, await deltaOf(kernel, desired, ours));
+    expect(kernel.link('flannel0')).toMatchObject({ mtuBytes: 1472, up: true, addrGenMode: 1 });
+    const { linkOps, ops, waiting } = await deltaOf(kernel, desired, ours);
+    expect([linkOps, ops, waiting]).toEqual([[], [], []]);
+  });
+
+  it('of another kind is a conflict', async () => {
+    const kernel = host();
+    kernel.addLink({ name: 'flannel0', kind: 'bridge' });
+    expect(findingLines(await deltaOf(kernel, desired, ours))).toContain('LINK_CONFLICT flannel0');
+  });
+});

@@ -5,6 +5,7 @@ import {
   Ipv4Prefix,
   type BackendCapabilities,
   type BackendNetwork,
+  type DataPath,
   type Lease,
   type LeaseSnapshot,
   type NetworkController,
@@ -379,5 +380,109 @@ describe('what a network wants to know of the underlay', () => {
       expect(seen).toEqual(['192.168.50.2 192.168.50.254 eth0 true']);
       expect(bench.kernel.count('neighbour-probe')).toBe(0);
     });
+  });
+});
+
+/** A data path that writes down what it is programmed with. */
+class RecordingDataPath implements DataPath {
+  readonly programmed: number[] = [];
+  plansBefore: number[] = [];
+  failure: Error | null = null;
+  drift: () => void = () => undefined;
+  watchers = 0;
+
+  program(plan: Plan): Promise<void> {
+    this.plansBefore.push(bench.plans.length);
+    if (this.failure) return Promise.reject(this.failure);
+    this.programmed.push(plan.findings.length);
+    return Promise.resolve();
+  }
+
+  watch(onDrift: () => void): { close(): void } {
+    this.watchers++;
+    this.drift = onDrift;
+    return {
+      close: () => {
+        this.watchers--;
+      },
+    };
+  }
+
+  status(): never {
+    throw new Error('not asked here');
+  }
+}
+
+describe('a data path', () => {
+  function withDataPath(): { network: BackendNetwork; dataPath: RecordingDataPath } {
+    const dataPath = new RecordingDataPath();
+    const plain = new RecordingNetwork('none');
+    const network = {
+      mtuBytes: 1472,
+      plan: (input: PlanInput) => plain.plan(input),
+      dataPath,
+      close: () => plain.close(),
+    };
+    return { network, dataPath };
+  }
+
+  it('is programmed before the kernel, once per plan', async () => {
+    const { controller, clock, plans } = bench;
+    const { network, dataPath } = withDataPath();
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    await controller.whenPlanned();
+    controller.setSnapshot(snapshot(peer(3)));
+    await clock.advance(300_000);
+    expect(dataPath.plansBefore).toEqual([0, 1]);
+    expect(plans).toHaveLength(2);
+  });
+
+  it('that refuses keeps the kernel at the last plan, shows why, and is tried again', async () => {
+    const { controller, clock, plans, logger } = bench;
+    const { network, dataPath } = withDataPath();
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    dataPath.failure = new Error('no loop');
+    controller.setSnapshot(snapshot(peer(3)));
+    await clock.advance(5_000);
+    expect(plans).toHaveLength(1);
+    expect(controller.status()).toMatchObject({ problem: 'no loop', plannedRevision: String(revision - 1) });
+    expect(logger.matching('no plan could be made')).toHaveLength(1);
+    dataPath.failure = null;
+    await clock.advance(20_000);
+    expect(plans).toHaveLength(2);
+    expect(controller.status()).toMatchObject({ problem: null, plannedRevision: String(revision) });
+  });
+
+  it('that lost what it had is programmed again from the same snapshot', async () => {
+    const { controller, clock, plans } = bench;
+    const { network, dataPath } = withDataPath();
+    controller.setNetwork({ network, capabilities });
+    controller.setSnapshot(snapshot(peer(2)));
+    await clock.advance(0);
+    dataPath.failure = new Error('still gone');
+    dataPath.drift();
+    await clock.advance(1);
+    expect(dataPath.programmed).toHaveLength(1);
+    dataPath.failure = null;
+    await clock.advance(1_000);
+    await controller.whenPlanned();
+    expect(dataPath.programmed).toHaveLength(2);
+    expect(plans).toHaveLength(2);
+  });
+
+  it('is watched while its network is the one that counts', async () => {
+    const { controller, clock, stop } = bench;
+    const [first, second] = [withDataPath(), withDataPath()];
+    controller.setNetwork({ network: first.network, capabilities });
+    await clock.advance(0);
+    expect(first.dataPath.watchers).toBe(1);
+    controller.setNetwork({ network: second.network, capabilities });
+    expect([first.dataPath.watchers, second.dataPath.watchers]).toEqual([0, 1]);
+    await stop();
+    expect(second.dataPath.watchers).toBe(0);
   });
 });

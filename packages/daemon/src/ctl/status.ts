@@ -10,8 +10,15 @@ interface ReadyPage {
 }
 
 interface StatusPage {
+  readonly network?: { readonly dataPath?: DataPath | null } | null;
   readonly kernel: { readonly kernel: { readonly findings: readonly Finding[] } } | null;
   readonly traffic?: { readonly findings: readonly Finding[] } | null;
+}
+
+interface DataPath {
+  readonly name: string;
+  readonly running: boolean;
+  readonly features: readonly { name: string; on: boolean; reason?: string }[];
 }
 
 interface Finding {
@@ -37,6 +44,7 @@ export const statusCommand: Command = {
     for (const { name, ok, required, message } of ready.checks) {
       terminal.out(`  ${ok ? 'ok  ' : required ? 'FAIL' : 'warn'}  ${name.padEnd(15)} ${message}`);
     }
+    for (const line of dataPathLines(status.network?.dataPath ?? null)) terminal.out(`  ${line}`);
     for (const finding of [...(status.kernel?.kernel.findings ?? []), ...(status.traffic?.findings ?? [])]) {
       terminal.out(`  ${finding.severity} ${finding.code}: ${finding.message}`);
       if (finding.cure !== undefined) terminal.out(`    cure: ${finding.cure}`);
@@ -44,6 +52,18 @@ export const statusCommand: Command = {
     return ready.ready ? 0 : 1;
   },
 };
+
+/** Which offloads carry the packets, and why others do not: the first question about a slow data path. */
+function dataPathLines(dataPath: DataPath | null): string[] {
+  if (!dataPath) return [];
+  const { name, running, features } = dataPath;
+  return [
+    `${name}: ${running ? 'running' : 'NOT RUNNING'}`,
+    ...features.map(({ name: feature, on, reason }) =>
+      on ? `  on    ${feature}` : `  off   ${feature.padEnd(13)} ${reason ?? ''}`.trimEnd(),
+    ),
+  ];
+}
 
 function readArguments(args: readonly string[]): { url: string; json: boolean } {
   let url = 'http://127.0.0.1:8081';

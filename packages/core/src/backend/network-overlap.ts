@@ -1,12 +1,8 @@
-import {
-  ROUTE_PROTOCOL,
-  type ExternalInterface,
-  type Finding,
-  type IpAddress,
-  type Lease,
-  type Route,
-} from '@tartan/core';
-import type { Vtep } from '../vtep';
+import type { ExternalInterface } from '../iface';
+import type { IpAddress, IpFamily, IpPrefix } from '../ip';
+import type { Lease } from '../lease/lease';
+import { ROUTE_PROTOCOL, type Route } from '../netlink';
+import type { Finding } from '../reconcile';
 
 /*
  * Networks of this host that share addresses with the overlay. Both would want the same packets; the kernel gives them to the
@@ -14,8 +10,16 @@ import type { Vtep } from '../vtep';
  * route for because an interface has an address there): other routes inside the overlay are judged by the reconciler as they come.
  */
 
+/** An overlay network, and our own device in it. */
+export interface OverlayDevice {
+  readonly family: IpFamily;
+  readonly network: IpPrefix;
+  readonly ifname: string;
+}
+
 export interface OverlapInput {
-  readonly vteps: readonly Vtep[];
+  /** One per family. */
+  readonly overlays: readonly OverlayDevice[];
   readonly lease: Lease;
   readonly externalInterface: ExternalInterface;
   /** Of the main table. */
@@ -23,12 +27,16 @@ export interface OverlapInput {
   readonly linkName: (ifindex: number) => string;
 }
 
+/** NETWORK_OVERLAP for each such network. */
 export function overlapFindings(input: OverlapInput): Finding[] {
-  return input.vteps.flatMap((vtep) => [...ownAddressFinding(input, vtep), ...connectedFindings(input, vtep)]);
+  return input.overlays.flatMap((overlay) => [
+    ...ownAddressFinding(input, overlay),
+    ...connectedFindings(input, overlay),
+  ]);
 }
 
 /** Packets of the tunnel itself would go into the tunnel. */
-function ownAddressFinding({ externalInterface }: OverlapInput, { family, network }: Vtep): Finding[] {
+function ownAddressFinding({ externalInterface }: OverlapInput, { family, network }: OverlayDevice): Finding[] {
   const { ifname, address, ipv6Address } = externalInterface;
   const own: IpAddress | null = family === 4 ? address : ipv6Address;
   if (!own || !network.contains(own)) return [];
@@ -43,9 +51,12 @@ function ownAddressFinding({ externalInterface }: OverlapInput, { family, networ
   ];
 }
 
-function connectedFindings({ lease, routes, linkName, vteps }: OverlapInput, { family, network }: Vtep): Finding[] {
+function connectedFindings(
+  { lease, routes, linkName, overlays }: OverlapInput,
+  { family, network }: OverlayDevice,
+): Finding[] {
   const own = family === 4 ? lease.subnet : lease.ipv6Subnet;
-  const devices = new Set(vteps.map(({ ifname }) => ifname));
+  const devices = new Set(overlays.map(({ ifname }) => ifname));
   return routes
     .filter((route) => isConnected(route) && network.overlaps(route.dst) && own?.contains(route.dst) !== true)
     .map((route) => ({ route, ifname: linkName(route.oif as number) }))
