@@ -1,0 +1,71 @@
+// Puts together what a container image holds, and nothing else: programs, compiled packages, native parts, production dependencies.
+// The Dockerfile and the test of the Kubernetes manifest use the same tree. Needs a finished build (npm run build).
+//
+//   node scripts/stage-image.mjs FOLDER        (made anew; runs as FOLDER/bin/tartand)
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [target] = process.argv.slice(2);
+if (target === undefined) {
+  process.stderr.write('usage: node scripts/stage-image.mjs FOLDER\n');
+  process.exit(2);
+}
+const out = resolve(target);
+
+/** Folders of all packages that the daemon needs at run time, ours among them. */
+function productionPackages() {
+  const { stdout } = spawnSync(
+    'npm',
+    ['ls', '--omit=dev', '--all', '--parseable', '--loglevel=silent', '--workspace', 'packages/daemon'],
+    { cwd: root, encoding: 'utf8' },
+  );
+  return stdout.split('\n').filter((path) => path.startsWith(join(root, 'node_modules')));
+}
+
+/** Source maps, type declarations and sources are of no use to a running program. */
+const useless = /\.(?:map|ts|mts|cts|md|markdown|flow)$|\/(?:test|tests|__tests__|docs|example|examples|\.github)$/;
+
+function copyDependency(path) {
+  cpSync(path, join(out, relative(root, path)), {
+    recursive: true,
+    dereference: false,
+    filter: (from) => !useless.test(from) && (basename(from) !== 'node_modules' || from === path),
+  });
+}
+
+/** One of ours: what its program needs, at the same place as in a checkout, so that the launchers work unchanged. */
+function copyOwn(link) {
+  const folder = realpathSync(link);
+  const place = join(out, relative(root, folder));
+  const parts = ['package.json', 'LICENSE', 'launch.js', 'bin', 'dist', 'prebuilds', ...nativeParts(folder)];
+  for (const part of parts.filter((name) => existsSync(join(folder, name)))) {
+    cpSync(join(folder, part), join(place, part), { recursive: true, filter: (from) => !useless.test(from) });
+  }
+  const linkPlace = join(out, relative(root, link));
+  mkdirSync(dirname(linkPlace), { recursive: true });
+  cpSync(link, linkPlace, { verbatimSymlinks: true });
+}
+
+/** Addons as they were built here. */
+function nativeParts(folder) {
+  const release = join('native', 'build', 'Release');
+  if (!existsSync(join(folder, release))) return [];
+  const addons = readdirSync(join(folder, release)).filter((name) => name.endsWith('.node'));
+  return addons.map((name) => join(release, name));
+}
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(join(out, 'bin'), { recursive: true });
+for (const path of productionPackages()) {
+  if (path.includes(join('node_modules', '@tartan', ''))) copyOwn(path);
+  else copyDependency(path);
+}
+for (const program of ['tartand', 'tartanctl']) {
+  cpSync(join(root, 'bin', program), join(out, 'bin', program));
+  chmodSync(join(out, 'bin', program), 0o755);
+}
+cpSync(join(root, 'LICENSE'), join(out, 'LICENSE'));
+writeFileSync(join(out, 'package.json'), '{ "private": true }\n');
