@@ -62,6 +62,13 @@ describe('the manifest', () => {
     expect(objects.sort(byKind)).toEqual([...manifest].sort(byKind));
   });
 
+  test('the overlay for a migration differs by its node selector, and by nothing else', () => {
+    const built = spawnSync('kubectl', ['kustomize', join(root, 'deploy/kubernetes-migrate')], { encoding: 'utf8' });
+    const { nodeSelector, ...rest } = podSpec(readObjects(built.stdout));
+    expect(nodeSelector).toEqual({ 'network-daemon': 'tartan' });
+    expect(rest).toEqual(podSpec(manifest));
+  });
+
   test('selector, binding and volumes fit together', () => {
     const daemonSet = the(manifest, 'DaemonSet');
     expect(daemonSet.spec.template.metadata.labels).toMatchObject(daemonSet.spec.selector.matchLabels);
