@@ -53,6 +53,12 @@ describe.each(['nftables', 'iptables'] as const)('--traffic-manager=%s', (mode) 
     const dry = await one!.runAsMachine([...daemon.commandLine, '--cleanup', '--dry-run']);
     expect(dry.stdout).toContain('would remove');
     expect(await ruleset(cluster)).toBe(before);
+    // Without anything that names the network, the same rules, routes and devices are found by their marks.
+    const elsewhere = ['--subnet-file=/nonexistent/subnet.env', '--state-dir=/nonexistent', '--kube-subnet-mgr'];
+    const found = await one!.runAsMachine([...daemon.commandLine, '--cleanup', '--dry-run', ...elsewhere]);
+    const objects = (text: string): string[] =>
+      text.split('\n').slice(1).filter((line) => !line.startsWith('  file ')); // prettier-ignore
+    expect(objects(found.stdout)).toEqual(objects(dry.stdout));
     const done = await one!.runAsMachine([...daemon.commandLine, '--cleanup']);
     expect(done.stdout.replace('removing', 'would remove')).toBe(dry.stdout);
     const after = await ruleset(cluster);

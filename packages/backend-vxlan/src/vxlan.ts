@@ -14,6 +14,7 @@ import {
   type MacAddress,
 } from '@tartan/core';
 import { foundOffFindings } from './checksum-offload';
+import { isOwnDevice } from './device-name';
 import { ensureDevice } from './ensure-device';
 import { readVxlanOptions, type VxlanOptions } from './options';
 import { planVxlan, type SettledVtep } from './plan';
@@ -51,6 +52,7 @@ export const backend: BackendModule = {
     underlayFacts: true,
   },
   create: (context) => new VxlanBackend(context),
+  isOwnDevice,
 };
 
 /** What prepare() settles and start() needs. */

@@ -1,67 +1,75 @@
 import {
+  type BackendModule,
   type CommandRunner,
   type DaemonOptions,
-  type InterfaceAddress,
-  type IpPrefix,
   type KernelOp,
-  type Link,
   type Logger,
   type Route,
   type RtNetlink,
   LastLeaseStore,
   ROUTE_PROTOCOL_TARTAN,
-  TartanError,
   cleanupTraffic,
-  readSubnetEnv,
 } from '@tartan/core';
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { type CleanUpScope, findScope, ownsDevice, ownsPrefix } from './clean-up-scope';
 import { lastLeaseKey } from './datastores';
 
 /*
- * `tartand --cleanup`: removes what this daemon made on this host, and nothing else. What is ours follows from the networks that
- * subnet.env (or the remembered lease) names, so an overlay with other networks on the same host is left alone. Everything is listed
- * before it goes; with --dry-run it is only listed.
+ * `tartand --cleanup`: removes what this daemon made on this host, and nothing else. Ours are rules in flannel's tables and chains, routes with our
+ * protocol number, and devices that a backend calls its own, as far as they belong to this daemon and not to another one here (clean-up-scope.ts).
+ * No datastore is asked. Everything is listed before it goes; with --dry-run it is only listed.
  */
 
 export interface CleanUpOptions {
   readonly options: Pick<DaemonOptions, 'subnetFile' | 'stateDir' | 'dryRun' | 'datastore' | 'etcdPrefix'>;
   readonly netlink: RtNetlink;
   readonly runner: CommandRunner;
+  /** All that may have made devices here. */
+  readonly backends: readonly Pick<BackendModule, 'isOwnDevice'>[];
   readonly logger: Logger;
   /** One line to the operator. */
   readonly tell: (line: string) => void;
 }
 
-/** True when everything went (or would go). Rejects with CLEANUP_NOTHING_KNOWN when nothing says what was ours. */
+/** True when everything went (or would go), also when there was nothing. */
 export async function cleanUp(input: CleanUpOptions): Promise<boolean> {
-  const { options, netlink, runner, tell } = input;
+  const { options, tell } = input;
   const memory = new LastLeaseStore({ directory: options.stateDir, key: lastLeaseKey(options), logger: input.logger });
-  const networks = await networksOfLastRun(input, memory);
-  tell(`${options.dryRun ? 'would remove' : 'removing'} what belongs to ${networks.join(', ')}`);
-  const rules = await cleanupTraffic({ networks, dryRun: options.dryRun, runner });
-  for (const { tool, lines, error } of rules) {
-    for (const line of lines) tell(`  ${tool}: ${line}`);
-    if (error) tell(`  ${tool}: FAILED: ${error.message}`);
+  const scope = await findScope(input, memory);
+  tell(headline(scope, options.dryRun));
+  for (const { key, path } of scope.others) {
+    tell(`  left alone: what belongs to the daemon with --subnet-file=${key.subnetFile} (${key.datastore}, ${path})`);
   }
-  const kernelDone = await removeFromKernel(await ownObjects(netlink, networks), input);
-  const files = [options.subnetFile, memory.path];
+  const rules = await removeRules(scope, input);
+  const objects = await ownObjects(scope, input);
+  const kernelDone = await removeFromKernel(objects, input);
+  const files = [options.subnetFile, memory.path].filter((file) => existsSync(file));
   for (const file of files) {
     tell(`  file ${file}`);
     if (!options.dryRun) await rm(file, { force: true });
   }
-  return kernelDone && rules.every(({ error }) => error === undefined);
+  if (rules.found + objects.length + files.length === 0) tell('  nothing is there');
+  return kernelDone && rules.done && !scope.failed;
 }
 
-async function networksOfLastRun({ options, logger }: CleanUpOptions, memory: LastLeaseStore): Promise<IpPrefix[]> {
-  const present = await readSubnetEnv(options.subnetFile, logger);
-  const last = await memory.read();
-  const all = [present?.network, present?.ipv6Network, last?.network, last?.ipv6Network].flatMap(
-    (network) => network ?? [],
-  );
-  const networks = [...new Map(all.map((network) => [network.toString(), network])).values()];
-  if (networks.length === 0)
-    throw new TartanError('CLEANUP_NOTHING_KNOWN', { subnetFile: options.subnetFile, memory: memory.path });
-  return networks;
+function headline({ known, networks }: CleanUpScope, dryRun: boolean): string {
+  const verb = dryRun ? 'would remove' : 'removing';
+  if (known) return `${verb} what belongs to ${networks.join(', ')}`;
+  const found = networks.length === 0 ? '' : `; rules speak of ${networks.join(', ')}`;
+  return `${verb} all that bears the marks of tartand, since no subnet file and no remembered lease names a network${found}`;
+}
+
+async function removeRules(
+  { networks }: CleanUpScope,
+  { options, runner, tell }: CleanUpOptions,
+): Promise<{ readonly found: number; readonly done: boolean }> {
+  const steps = await cleanupTraffic({ networks, dryRun: options.dryRun, runner });
+  for (const { tool, lines, error } of steps) {
+    for (const line of lines) tell(`  ${tool}: ${line}`);
+    if (error) tell(`  ${tool}: FAILED: ${error.message}`);
+  }
+  return { found: steps.length, done: steps.every(({ error }) => error === undefined) };
 }
 
 interface OwnObject {
@@ -69,19 +77,28 @@ interface OwnObject {
   readonly op: KernelOp;
 }
 
-/** Routes with our protocol number, and vxlan devices that hold a subnet's address: both only inside `networks`. */
-async function ownObjects(netlink: RtNetlink, networks: readonly IpPrefix[]): Promise<OwnObject[]> {
+/** Routes before devices, with which many of them would go unlisted. */
+async function ownObjects(scope: CleanUpScope, { netlink, backends }: CleanUpOptions): Promise<OwnObject[]> {
   const [routes, links, addresses] = await Promise.all([
     netlink.listRoutes({ protocol: ROUTE_PROTOCOL_TARTAN }),
     netlink.listLinks(),
     netlink.listAddresses(),
   ]);
-  const inside = ({ dst }: Route): boolean => networks.some((network) => network.contains(dst));
+  const devices = links.filter((link) => backends.some((backend) => backend.isOwnDevice?.(link) === true));
+  const owned = devices.filter(({ index }) =>
+    ownsDevice(
+      scope,
+      addresses.filter(({ ifindex }) => ifindex === index),
+    ),
+  );
   return [
-    ...routes.filter(inside).map((route) => ({ text: `route ${route.dst.toString()}`, op: routeDelete(route) })),
-    ...links
-      .filter((link) => isOwnDevice(link, addresses, networks))
-      .map(({ name, index }) => ({ text: `device ${name}`, op: { op: 'link-delete' as const, ifindex: index } })),
+    ...routes
+      .filter(({ dst }) => ownsPrefix(scope, dst))
+      .map((route) => ({ text: `route ${route.dst.toString()}`, op: routeDelete(route) })),
+    ...owned.map(({ name, index }) => ({
+      text: `device ${name}`,
+      op: { op: 'link-delete' as const, ifindex: index },
+    })),
   ];
 }
 
@@ -90,13 +107,6 @@ function routeDelete({ dst, metric, type, gateway, oif, table, protocol }: Route
     op: 'route-delete',
     route: { dst, metric, type, table, protocol, ...(gateway && { gateway }), ...(oif !== undefined && { oif }) },
   };
-}
-
-function isOwnDevice(link: Link, addresses: readonly InterfaceAddress[], networks: readonly IpPrefix[]): boolean {
-  if (link.kind !== 'vxlan' || !/^flannel(?:-v6)?\.\d+$/.test(link.name)) return false;
-  return addresses.some(
-    ({ ifindex, address }) => ifindex === link.index && networks.some((network) => network.contains(address)),
-  );
 }
 
 async function removeFromKernel(

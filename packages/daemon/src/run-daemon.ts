@@ -1,4 +1,5 @@
 import {
+  type BackendRegistry,
   type DaemonOptions,
   type Datastore,
   type LeaseManager,
@@ -9,23 +10,21 @@ import {
   type ReadinessCheck,
   type RtNetlink,
   BackOff,
-  BackendRegistry,
   LastLeaseStore,
   createLeaseManager,
   createProtocolNames,
   describeDaemonOptions,
-  loadBackendModule,
   optionsWithoutEffect,
   readNodeIdentity,
   readSubnetEnv,
   suspiciousVariables,
   takeNotifyEnvironment,
 } from '@tartan/core';
-import { builtInBackends } from './backends';
 import { withBlackholeRoute } from './blackhole-route';
 import { ConfigSource, type ConfigSourceListener } from './config-source';
 import { followDatastore } from './datastore-check';
 import { lastLeaseKey } from './datastores';
+import { loadBackends } from './load-backends';
 import { NodeLease, type NodeLeaseListener } from './node-lease';
 import { type NetworkSink, NodeNetwork } from './node-network';
 import { type Observation, openObservation } from './observation';
@@ -199,13 +198,6 @@ function openTraffic(
   });
   page.traffic = traffic;
   return traffic;
-}
-
-async function loadBackends(modules: readonly string[]): Promise<BackendRegistry> {
-  const backends = new BackendRegistry();
-  for (const module of builtInBackends) backends.register(module);
-  for (const nameOrPath of modules) backends.register(await loadBackendModule(nameOrPath), nameOrPath);
-  return backends;
 }
 
 async function openDatastore(

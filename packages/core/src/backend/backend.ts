@@ -2,7 +2,7 @@ import type { NetworkConfig } from '../config';
 import type { ExternalInterface } from '../iface';
 import type { IpAddress } from '../ip';
 import type { Json, Lease, LeaseSnapshot, OwnerIdentity } from '../lease/lease';
-import type { RtNetlink } from '../netlink';
+import type { Link, RtNetlink } from '../netlink';
 import type { Finding, KernelState, Ownership } from '../reconcile';
 import type { Clock, Logger } from '../runtime';
 
@@ -153,6 +153,11 @@ export interface BackendModule {
   /** Contract version that the module was written for; BACKEND_CONTRACT_VERSION of this build must equal it. */
   readonly contractVersion: number;
   create(context: BackendContext): Backend;
+  /**
+   * Whether this looks like a device that the backend makes, by kind and name. Pure. `tartand --cleanup` removes such devices, within the
+   * networks that are this daemon's where those are known. Without it the backend leaves none behind.
+   */
+  isOwnDevice?(link: Pick<Link, 'name' | 'kind'>): boolean;
 }
 
 /** Raised whenever a change of this file could break a third-party backend. */

@@ -27,6 +27,11 @@ export class BackendRegistry {
     return entry.module;
   }
 
+  /** All of them, in the order in which they were registered. */
+  get modules(): BackendModule[] {
+    return [...this.entries.values()].map(({ module }) => module);
+  }
+
   /** Known types, sorted. */
   get types(): string[] {
     return [...this.entries.keys()].sort();

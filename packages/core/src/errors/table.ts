@@ -1,7 +1,6 @@
 import { addressErrors } from './address-errors';
 import { backendErrors } from './backend-errors';
 import { configErrors } from './config-errors';
-import { daemonErrors } from './daemon-errors';
 import { datastoreErrors } from './datastore-errors';
 import { ifaceErrors } from './iface-errors';
 import { kernelErrors } from './kernel-errors';
@@ -20,7 +19,6 @@ export const errorTable = {
   ...leaseErrors,
   ...kernelErrors,
   ...backendErrors,
-  ...daemonErrors,
   ...ifaceErrors,
   ...runtimeErrors,
   ...trafficErrors,

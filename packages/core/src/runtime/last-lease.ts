@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Ipv4Prefix, Ipv6Prefix } from '../ip';
 import type { Lease } from '../lease';
@@ -75,6 +75,35 @@ export class LastLeaseStore {
 
   private ignore(reason: string): void {
     this.options.logger.warn('remembered lease cannot be used, going on without it', { path: this.path, reason });
+  }
+}
+
+/** The networks of a remembered lease, of both families as far as they were on. */
+export function networksOfLease({ network, ipv6Network }: LastLease): (Ipv4Prefix | Ipv6Prefix)[] {
+  return [network, ipv6Network].flatMap((prefix) => prefix ?? []);
+}
+
+/** Another daemon's memory on the same host. */
+export interface OtherLastLease {
+  readonly path: string;
+  readonly key: LastLeaseKey;
+  readonly last: LastLease;
+}
+
+/** What other daemons remember in the same directory; what cannot be read is left out. `own` is the asking daemon's file. Never rejects. */
+export async function readOtherLastLeases(directory: string, own: string): Promise<OtherLastLease[]> {
+  const names = await readdir(directory).catch(() => []);
+  const files = names.filter((name) => /^lease-[0-9a-f]+\.json$/.test(name)).map((name) => join(directory, name));
+  const read = await Promise.all(files.filter((file) => file !== own).map(readLastLease));
+  return read.flatMap((found) => found ?? []);
+}
+
+async function readLastLease(path: string): Promise<OtherLastLease | null> {
+  try {
+    const decoded = decodeLastLease(await readFile(path, 'utf8'));
+    return { path, key: decoded.key, last: decoded.last() };
+  } catch {
+    return null;
   }
 }
 

@@ -31,12 +31,14 @@ export interface TaskInput {
   readonly rules: readonly FamilyRules[];
   /** All networks that count as ours. */
   readonly networks: readonly IpPrefix[];
+  /** Look at both families, whatever the networks are. */
+  readonly everyFamily?: boolean;
 }
 
-export function planTasks({ mode, tools, rules, networks }: TaskInput): PassTasks {
+export function planTasks({ mode, tools, rules, networks, everyFamily = false }: TaskInput): PassTasks {
   const { nft, iptables } = tools;
   const on = (family: IpFamily): WantedRules | undefined => rules.find((one) => one.family === family);
-  const known = families.filter((family) => networks.some((network) => network.family === family));
+  const known = families.filter((family) => everyFamily || networks.some((network) => network.family === family));
   const nftTask = task('nft', nft.rules, true);
   const iptablesTasks = (
     which: 'rules' | 'guard',

@@ -1,5 +1,5 @@
 import { isTartanError } from '../errors';
-import type { IpPrefix } from '../ip';
+import type { IpFamily, IpPrefix } from '../ip';
 import type { ChainRole, FamilyRules } from './rules/traffic-rule';
 
 export type WantedRules = Pick<FamilyRules, 'family' | 'rules'>;
@@ -21,6 +21,8 @@ export interface RuleDriver {
   plan(wanted: WantedRules, networks: readonly IpPrefix[], signal?: AbortSignal): Promise<RuleChange>;
   /** Carries out what was planned last, in one transaction per table. Rejects with TRAFFIC_*; then that table has not changed. */
   apply(wanted: WantedRules, change: RuleChange, signal?: AbortSignal): Promise<void>;
+  /** The networks that rules in flannel's chains were written for, whoever wrote them. Rejects with TRAFFIC_*. */
+  networks(family: IpFamily, signal?: AbortSignal): Promise<IpPrefix[]>;
 }
 
 /** Between a look and a write somebody else may change the same chain; then the write fails and is planned anew, so often. */

@@ -1,4 +1,10 @@
-import { cleanupTraffic, parseIpPrefix, type Finding, type TrafficManagerOptions } from '@tartan/core';
+import {
+  cleanupTraffic,
+  discoverTrafficNetworks,
+  parseIpPrefix,
+  type Finding,
+  type TrafficManagerOptions,
+} from '@tartan/core';
 import { desiredTraffic, trafficPolicy, type PolicyChange } from '@tartan/conformance';
 import { eventually } from '@tartan/lab';
 import { TrafficWorld, type WorldOptions } from './world/traffic-world';
@@ -204,6 +210,17 @@ describe('the clean-up', () => {
     await withRunning(world.create({ ...NFT, policy }), desiredTraffic(), () => Promise.resolve());
     const before = await everything();
     expect(before).not.toBe(foreign);
+
+    // Where nobody knows any network, the rules themselves say it, in all places; looking changes nothing.
+    const { runner, readText } = world.managerOptions(NFT);
+    const discovery = await discoverTrafficNetworks({ runner, ...(readText && { readText }) });
+    expect(discovery.networks.map(String).sort()).toEqual([
+      '10.42.0.0/16',
+      '10.77.0.0/16',
+      'fc00:42::/48',
+      'fc00:77::/48',
+    ]);
+    expect(discovery.failed).toEqual([]);
 
     const listed = await clean(true);
     expect(await everything()).toBe(before);

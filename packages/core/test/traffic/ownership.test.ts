@@ -1,4 +1,4 @@
-import { ruleOwner } from '../../src/traffic/rules/ownership';
+import { networksSpokenOf, ruleOwner } from '../../src/traffic/rules/ownership';
 import { readXtRule } from '../../src/traffic/iptables/xt-rule';
 import { NETWORK, prefixes } from './support';
 
@@ -29,5 +29,20 @@ describe('the owner of a rule', () => {
     ['-j ACCEPT', 'foreign'],
   ] as const)('%s: %s', (spec, owner) => {
     expect(ruleOwner(readXtRule(spec, 4).shape, ours)).toBe(owner);
+  });
+});
+
+describe('the networks that rules were written for', () => {
+  it.each([
+    [['-s 10.42.0.0/16 ! -d 224.0.0.0/4 -j MASQUERADE'], ['10.42.0.0/16']],
+    [['! -s 10.42.0.0/16 -d 10.42.0.0/16 -j MASQUERADE --random-fully'], ['10.42.0.0/16']],
+    [['-s 10.42.0.0/16 -j ACCEPT', '-d 10.42.0.0/16 -j ACCEPT'], ['10.42.0.0/16']],
+    [['-s 10.42.0.0/16 -j ACCEPT', '-d 10.43.0.0/16 -j ACCEPT'], ['10.42.0.0/16', '10.43.0.0/16']],
+    // Subnets, excluded networks, and what is turned round without a source say nothing.
+    [['-s 10.42.1.0/24 -d 10.42.0.0/16 -j RETURN', '-s 10.42.0.0/16 -d 172.16.0.0/12 -j RETURN'], []],
+    [['! -d 10.42.0.0/16 -j ACCEPT', '-j ACCEPT', '-m mark --mark 0x4000/0x4000 -j RETURN', '-j DROP'], []],
+  ])('%j: %j', (specs, networks) => {
+    const shapes = specs.map((spec) => readXtRule(spec, 4).shape);
+    expect(networksSpokenOf(4, shapes).map(String)).toEqual(networks);
   });
 });

@@ -89,8 +89,9 @@ function logLevel({ logLevel, v }: OptionValues<typeof daemonOptionTable>, sourc
   return v > 0 && source.kind === 'default' ? 'debug' : logLevel;
 }
 
-function checkKubernetes({ kubeSubnetMgr }: DaemonOptions): void {
-  if (!kubeSubnetMgr) return;
+/** A clean-up asks no datastore. */
+function checkKubernetes({ kubeSubnetMgr, cleanup }: DaemonOptions): void {
+  if (!kubeSubnetMgr || cleanup) return;
   throw new TartanError('OPTION_UNAVAILABLE', {
     option: '--kube-subnet-mgr',
     reason: 'this version has no Kubernetes mode, and taking subnets from etcd instead would be wrong',

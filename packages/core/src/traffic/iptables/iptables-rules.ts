@@ -1,5 +1,6 @@
 import type { IpFamily, IpPrefix } from '../../ip';
 import type { RuleChange, RuleDriver, WantedRules } from '../rule-driver';
+import { networksSpokenOf } from '../rules/ownership';
 import { chainRoles, type ChainRole, type TrafficRule } from '../rules/traffic-rule';
 import { WrittenForms } from '../rules/written-form';
 import { registeredTables, type ReadText } from './registered-tables';
@@ -51,6 +52,20 @@ export class IptablesRules implements RuleDriver {
   async apply(wanted: WantedRules, { roles, input }: RuleChange, signal?: AbortSignal): Promise<void> {
     await this.options.tool.restore(wanted.family, input, signal);
     for (const role of roles) this.forms.of(wanted.family, role).wrote(this.desired(wanted, role));
+  }
+
+  async networks(family: IpFamily, signal?: AbortSignal): Promise<IpPrefix[]> {
+    const roles = await this.rolesToRead({ family, rules: { masquerade: [], forward: [] } });
+    const state = roles.length === 0 ? {} : await this.options.tool.read(family, roles, signal);
+    const rules = roles.flatMap((role) => [
+      ...(state[role]?.chain ?? []),
+      // flannel before 0.20 had no chains.
+      ...(state[role]?.builtin ?? []).filter(({ comment }) => comment === xtPlaces[role].comment),
+    ]);
+    return networksSpokenOf(
+      family,
+      rules.map(({ shape }) => shape),
+    );
   }
 
   /** As of the last look; for findings. */

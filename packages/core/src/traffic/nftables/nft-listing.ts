@@ -1,15 +1,16 @@
 import type { IpFamily, IpPrefix } from '../../ip';
 import type { ListedRule } from '../rules/compare-chain';
-import { ruleOwner } from '../rules/ownership';
+import { ruleOwner, type RuleShape } from '../rules/ownership';
 import { chainRoles, ruleKey, type ChainRole } from '../rules/traffic-rule';
 import { nftChains } from './nft-names';
 import { isObject, type JsonObject } from './nft-json';
 import { readNftRule } from './nft-rule-json';
 
-/** By which nft deletes a rule; `text` is the rule without what changes by itself. */
+/** By which nft deletes a rule; `text` is the rule without what changes by itself, `shape` what was understood of it. */
 export interface NftRuleRef {
   readonly handle: number;
   readonly text: string;
+  readonly shape: Partial<RuleShape>;
 }
 
 export interface NftChainState {
@@ -62,6 +63,6 @@ function listed(rule: JsonObject, family: IpFamily, networks: readonly IpPrefix[
   return {
     owner: ruleOwner(shape, networks),
     key: complete ? ruleKey(complete) : null,
-    ref: { handle: Number(rule['handle']), text: JSON.stringify([rule['handle'], rule['expr']]) },
+    ref: { handle: Number(rule['handle']), text: JSON.stringify([rule['handle'], rule['expr']]), shape },
   };
 }

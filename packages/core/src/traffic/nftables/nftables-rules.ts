@@ -1,6 +1,7 @@
-import type { IpPrefix } from '../../ip';
+import type { IpFamily, IpPrefix } from '../../ip';
 import type { RuleChange, RuleDriver, WantedRules } from '../rule-driver';
-import type { ChainRole, TrafficRule } from '../rules/traffic-rule';
+import { networksSpokenOf } from '../rules/ownership';
+import { chainRoles, type ChainRole, type TrafficRule } from '../rules/traffic-rule';
 import { WrittenForms } from '../rules/written-form';
 import { capable, planNftChange } from './nft-change';
 import type { NftRuleRef, NftTableState } from './nft-listing';
@@ -29,6 +30,15 @@ export class NftablesRules implements RuleDriver {
   async apply(wanted: WantedRules, { roles, input }: RuleChange, signal?: AbortSignal): Promise<void> {
     await this.tool.apply(input, signal);
     for (const role of roles) this.forms.of(wanted.family, role).wrote(this.desired(wanted, role));
+  }
+
+  async networks(family: IpFamily, signal?: AbortSignal): Promise<IpPrefix[]> {
+    const state = await this.tool.readTable(family, [], signal);
+    const rules = chainRoles.flatMap((role) => state?.chains[role]?.rules ?? []);
+    return networksSpokenOf(
+      family,
+      rules.map(({ ref }) => ref.shape),
+    );
   }
 
   private accepts(state: NftTableState | null, wanted: WantedRules, role: ChainRole): boolean {

@@ -1,5 +1,5 @@
-import type { IpPrefix } from '../../ip';
-import { toRanges } from './address-ranges';
+import type { IpFamily, IpPrefix } from '../../ip';
+import { toPrefixes, toRanges } from './address-ranges';
 import { matchKey, type AddressMatch, type TrafficRule } from './traffic-rule';
 
 /*
@@ -24,6 +24,23 @@ export function ruleOwner(rule: Partial<RuleShape>, networks: readonly IpPrefix[
   const { src, dst, mark, verdict } = rule;
   if (networks.some((network) => speaksOf(network, src, dst))) return 'own';
   return mark && !src && !dst && verdict === 'return' ? 'shared' : 'foreign';
+}
+
+/**
+ * The other way round, where nothing is known of any network: those that rules in flannel's own chains were written for. Who masquerades
+ * names C as the source, turned round or not; who accepts names it on either side. Rules that return name subnets and strangers as well.
+ */
+export function networksSpokenOf(family: IpFamily, rules: readonly Partial<RuleShape>[]): IpPrefix[] {
+  const found = rules.flatMap(({ src, dst, verdict }) => {
+    const match = verdict === 'masquerade' ? src : verdict === 'accept' ? acceptedSide(src, dst) : undefined;
+    const prefixes = match ? toPrefixes(family, match.ranges) : [];
+    return prefixes.length === 1 ? prefixes : [];
+  });
+  return [...new Map(found.map((prefix) => [prefix.toString(), prefix])).values()];
+}
+
+function acceptedSide(src: AddressMatch | undefined, dst: AddressMatch | undefined): AddressMatch | undefined {
+  return [src, dst].find((match) => match?.not === false);
 }
 
 function speaksOf(network: IpPrefix, src: AddressMatch | undefined, dst: AddressMatch | undefined): boolean {

@@ -67,7 +67,7 @@ export const cleanupOptions = {
     section: 'General',
     env: false,
     default: false,
-    help: 'Remove everything that this daemon made on this host (rules, routes, devices, files), and exit. Stop the daemon first. What belongs to other networks stays.',
+    help: 'Remove everything that this daemon made on this host (rules, routes, devices, files), and exit. Stop the daemon first. What belongs to other networks stays. Asks no datastore.',
   }),
   'dry-run': switchOption({
     section: 'General',
