@@ -1,1 +1,2 @@
 export * from './packet-loop';
+export { backend } from './udp';

@@ -83,3 +83,6 @@ export interface PacketLoop {
   /** Resolves when all threads have ended and all descriptors are closed; the TUN stays. Idempotent. */
   stop(): Promise<void>;
 }
+
+/** Makes a loop; nothing is opened before start(). */
+export type CreatePacketLoop = (options: PacketLoopOptions) => PacketLoop;

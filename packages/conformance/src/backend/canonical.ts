@@ -1,11 +1,12 @@
-import type { IpPrefix, KernelState, Plan } from '@tartan/core';
+import type { DesiredRoute, IpPrefix, KernelState, Plan } from '@tartan/core';
 
 /** Everything a plan says, as sorted lines: two plans that mean the same have the same text. */
-export function canonicalPlan({ desired, ownership, findings }: Plan): string[] {
+export function canonicalPlan({ desired, ownership, findings, dataPath }: Plan): string[] {
   return [
     ...canonicalState(desired),
     ...ownership.adoptRoutesVia.map((address) => `adopt via ${address.toString()}`),
     ...ownership.devices.map((device) => `device ${device}`),
+    `data path ${stableJson(dataPath ?? null)}`,
     ...findings.map((finding) => `finding ${stableJson(finding)}`),
   ].sort();
 }
@@ -27,5 +28,7 @@ export function stableJson(value: unknown): string {
 
 /** True when some desired route takes packets for all of `subnet`. */
 export function reaches({ desired }: Plan, subnet: IpPrefix | null): boolean {
-  return subnet === null || desired.routes.some(({ dst }) => dst.contains(subnet));
+  const takes = ({ dst, type = 'unicast' }: DesiredRoute): boolean =>
+    type === 'unicast' && dst.contains(subnet as IpPrefix);
+  return subnet === null || desired.routes.some(takes);
 }

@@ -74,6 +74,8 @@ export interface Plan {
   readonly ownership: Omit<Ownership, 'routeProtocol' | 'networks'>;
   /** Skipped peers and the like, one per subject. */
   readonly findings: readonly Finding[];
+  /** What the backend's own data path is programmed with. Whoever stands between keeps it as it is and does not look inside. */
+  readonly dataPath?: unknown;
 }
 
 /** Counters since the daemon's start; they only grow. Packets and bytes are those of the pods, without any encapsulation. */

@@ -1,0 +1,21 @@
+import { TartanError, type IpAddress } from '@tartan/core';
+import { createSocket } from 'node:dgram';
+
+/**
+ * Resolves unless somebody else holds the port; rejects with BACKEND_UDP_PORT_IN_USE. Whatever else is wrong with the address, the
+ * packet loop will say.
+ */
+export async function checkPortFree(local: IpAddress, port: number): Promise<void> {
+  const socket = createSocket(local.family === 4 ? 'udp4' : 'udp6');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind({ address: local.toString(), port, exclusive: true }, resolve);
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') return;
+    throw new TartanError('BACKEND_UDP_PORT_IN_USE', { address: local.toString(), port }, { cause: error });
+  } finally {
+    socket.close();
+  }
+}
