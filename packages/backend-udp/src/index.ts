@@ -1,2 +1,3 @@
 export * from './packet-loop';
 export { backend } from './udp';
+export * from './native';

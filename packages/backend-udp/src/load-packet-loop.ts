@@ -1,7 +1,8 @@
-import { TartanError } from '@tartan/core';
+import { loadNativeAddon, NativePacketLoop } from './native';
 import type { CreatePacketLoop } from './packet-loop';
 
-/** Loads the addon. Throws where it is not built. */
+/** Loads the addon. Throws PACKET_LOOP_ADDON_MISSING. */
 export function loadPacketLoop(): CreatePacketLoop {
-  throw new TartanError('BACKEND_UNUSABLE', { backend: 'udp', problem: 'this build has no packet loop yet' });
+  loadNativeAddon();
+  return (options) => new NativePacketLoop(options);
 }

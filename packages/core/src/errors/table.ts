@@ -6,6 +6,7 @@ import { ifaceErrors } from './iface-errors';
 import { kernelErrors } from './kernel-errors';
 import { leaseErrors } from './lease-errors';
 import { optionErrors } from './option-errors';
+import { packetLoopErrors } from './packet-loop-errors';
 import { runtimeErrors } from './runtime-errors';
 import { trafficErrors } from './traffic-errors';
 import type { ErrorDefinition } from './define-errors';
@@ -19,6 +20,7 @@ export const errorTable = {
   ...leaseErrors,
   ...kernelErrors,
   ...backendErrors,
+  ...packetLoopErrors,
   ...ifaceErrors,
   ...runtimeErrors,
   ...trafficErrors,

@@ -1,0 +1,2 @@
+export { loadNativeAddon } from './native-addon';
+export { NativePacketLoop } from './native-packet-loop';

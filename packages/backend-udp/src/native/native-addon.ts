@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { TartanError } from '@tartan/core';
+
+/** What native/src/addon.cc exports; documented there. */
+export interface NativeLoopConfig {
+  readonly tunName: string;
+  readonly mtuBytes: number;
+  /** 4 bytes; absent: no IPv4 socket. */
+  readonly ipv4: Uint8Array | undefined;
+  /** 16 bytes; absent: no IPv6 socket. */
+  readonly ipv6: Uint8Array | undefined;
+  readonly port: number;
+  readonly queues: number;
+  readonly keepaliveSeconds: number;
+  /** One byte for each of featureNames; 0: never tried. */
+  readonly wanted: Uint8Array;
+}
+
+export interface NativeFailure {
+  readonly errno: number;
+  readonly call: string;
+}
+
+export interface NativeFeature {
+  readonly name: string;
+  readonly on: boolean;
+  readonly reason: string;
+  /** 0 where the reason has none. */
+  readonly errno: number;
+}
+
+export interface NativeLoop {
+  start(): NativeFailure | undefined;
+  setRoutes(bytes: Uint8Array): void;
+  /** countNames, then dropNames. */
+  stats(): bigint[];
+  features(): NativeFeature[];
+  stop(): Promise<void>;
+}
+
+export interface NativeAddon {
+  readonly Loop: new (config: NativeLoopConfig) => NativeLoop;
+  readonly featureNames: readonly string[];
+  readonly countNames: readonly string[];
+  readonly dropNames: readonly string[];
+}
+
+const FILE = 'tartan_udp.node';
+/** From src/native as well as from dist/native. */
+const packageRoot = join(__dirname, '..', '..');
+
+/** What was built here goes before what was shipped. */
+const places = [
+  join(packageRoot, 'native', 'build', 'Release', FILE),
+  join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, FILE),
+  join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}-musl`, FILE),
+];
+
+let loaded: NativeAddon | undefined;
+
+/** Loads the addon when it is asked for first, so that other backends never need it. Throws PACKET_LOOP_ADDON_MISSING. */
+export function loadNativeAddon(): NativeAddon {
+  loaded ??= load(places);
+  return loaded;
+}
+
+/** The first of `candidates` that exists and loads. Throws PACKET_LOOP_ADDON_MISSING. */
+export function load(candidates: readonly string[]): NativeAddon {
+  const failures: string[] = [];
+  for (const place of candidates.filter((candidate) => existsSync(candidate))) {
+    try {
+      // eslint-disable-next-line @typescript-eslint/no-require-imports
+      return require(place) as NativeAddon;
+    } catch (error) {
+      // Built for another machine or C library: the next place may fit.
+      failures.push((error as Error).message);
+    }
+  }
+  throw new TartanError('PACKET_LOOP_ADDON_MISSING', {
+    platform: `${process.platform}-${process.arch}`,
+    problem: failures[0] ?? 'neither built nor shipped',
+  });
+}
