@@ -7,6 +7,9 @@ import {
 } from '@tartan/core';
 import { desiredTraffic, trafficPolicy, type PolicyChange } from '@tartan/conformance';
 import { eventually } from '@tartan/lab';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { TrafficWorld, type WorldOptions } from './world/traffic-world';
 import { withRunning } from './world/running';
 
@@ -48,6 +51,10 @@ function withFindings(
 
 function write(name: string, value: string): string {
   return `echo ${value} > /proc/sys/${name.replaceAll('.', '/')}`;
+}
+
+function captured(name: string): string {
+  return readFileSync(join(__dirname, 'captured', name), 'utf8');
 }
 
 const NFT: WorldOptions = { choice: 'nftables', flavour: 'nft' };
@@ -120,11 +127,9 @@ describe('firewalls of others', () => {
     });
   });
 
-  it('firewalld is found by its table', async () => {
-    const chain = 'type filter hook forward priority 10; policy accept; ct state established,related accept';
-    await world.node.nft(
-      `table inet firewalld { chain filter_FORWARD { ${chain}; reject with icmpx admin-prohibited; }; }`,
-    );
+  // Captured, because the package starts a firewall on whatever machine it is installed on.
+  it('firewalld is found by its table, and its own rule for pods ends it', async () => {
+    await world.node.nft(captured('firewalld-default.nft'));
     await withFindings(NFT, onlyIpv4, async (found) => {
       expect(found).toEqual([
         expect.objectContaining({
@@ -132,13 +137,12 @@ describe('firewalls of others', () => {
           cure: 'firewall-cmd --permanent --zone=trusted --add-source=10.42.0.0/16 && firewall-cmd --reload',
         }),
       ]);
+      expect(await world.send({ from: 'pod', to: 'outside', family: 4 })).toBeNull();
     });
-    // As firewalld writes the source of a zone.
-    await world.node.nft(
-      'add chain inet firewalld filter_FORWARD_POLICIES; add rule inet firewalld filter_FORWARD_POLICIES ip saddr 10.42.0.0/16 accept',
-    );
+    await world.node.nft(`delete table inet firewalld\n${captured('firewalld-trusted.nft')}`);
     await withFindings(NFT, onlyIpv4, async (found) => {
       expect(found).toEqual([]);
+      expect(await world.send({ from: 'pod', to: 'outside', family: 4 })).toBe('192.168.50.1');
     });
   });
 
@@ -163,14 +167,42 @@ describe('firewalls of others', () => {
     },
   );
 
-  it('ufw is named with its own words', async () => {
-    await world.script(
-      'iptables-nft -w -P FORWARD DROP; iptables-nft -w -N ufw-before-forward; iptables-nft -w -A FORWARD -j ufw-before-forward',
-    );
-    await withFindings({ ...NFT, policy: { forward: false } }, onlyIpv4, async (found) => {
-      expect(found[0]?.cure).toBe(
-        'ufw route allow from 10.42.0.0/16 && ufw route allow to 10.42.0.0/16 (or switch --iptables-forward-rules on)',
+  describe('ufw itself', () => {
+    const root = mkdtempSync(join(tmpdir(), 'ufw-'));
+    /** All its files are elsewhere: without either of both options it would change those of this machine. */
+    const ufw = `ufw --rootdir=${root} --datadir=${root}`;
+    beforeEach(async () => {
+      const files = '/usr/share/ufw/iptables/*.rules /usr/share/ufw/ufw.conf /etc/ufw/sysctl.conf';
+      await world.script(
+        [
+          `rm -rf ${root}/*; mkdir -p ${root}/etc/default ${root}/etc/ufw/applications.d ${root}/lib ${root}/usr/share`,
+          `cp ${files} ${root}/etc/ufw/; cp /etc/default/ufw ${root}/etc/default/`,
+          `cp -r /lib/ufw ${root}/lib/; cp -r /usr/share/ufw ${root}/usr/share/`,
+          `${ufw} --force enable`,
+        ].join('\n'),
       );
+    });
+    afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+    it.each(['nftables', 'iptables'] as const)('lets pods through with forward rules: %s', async (choice) => {
+      await withFindings({ ...NFT, choice }, onlyIpv4, async (found) => {
+        expect(found).toEqual([]);
+        expect(await world.send({ from: 'pod', to: 'outside', family: 4 })).toBe('192.168.50.1');
+        expect(await world.send({ from: 'peerPod', to: 'pod', family: 4 })).toBe('10.42.2.2');
+        // Its own rules are as they were, and so is its order.
+        expect(await world.script('iptables -S FORWARD')).toContain('-A FORWARD -j ufw-before-forward');
+      });
+    });
+
+    it('is named in its own words without forward rules, and the cure cures it', async () => {
+      await withFindings({ ...NFT, policy: { forward: false } }, onlyIpv4, async (found, cure) => {
+        expect(found[0]?.cure).toBe(
+          'ufw route allow from 10.42.0.0/16 && ufw route allow to 10.42.0.0/16 (or switch --iptables-forward-rules on)',
+        );
+        expect(await world.send({ from: 'pod', to: 'outside', family: 4 })).toBeNull();
+        await cure({ ...found[0]!, cure: found[0]!.cure!.replaceAll(/(?<=^|&& )ufw/g, ufw) });
+        expect(await world.send({ from: 'pod', to: 'outside', family: 4 })).toBe('192.168.50.1');
+      });
     });
   });
 });

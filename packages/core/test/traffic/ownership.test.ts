@@ -37,7 +37,10 @@ describe('the networks that rules were written for', () => {
     [['-s 10.42.0.0/16 ! -d 224.0.0.0/4 -j MASQUERADE'], ['10.42.0.0/16']],
     [['! -s 10.42.0.0/16 -d 10.42.0.0/16 -j MASQUERADE --random-fully'], ['10.42.0.0/16']],
     [['-s 10.42.0.0/16 -j ACCEPT', '-d 10.42.0.0/16 -j ACCEPT'], ['10.42.0.0/16']],
-    [['-s 10.42.0.0/16 -j ACCEPT', '-d 10.43.0.0/16 -j ACCEPT'], ['10.42.0.0/16', '10.43.0.0/16']],
+    [
+      ['-s 10.42.0.0/16 -j ACCEPT', '-d 10.43.0.0/16 -j ACCEPT'],
+      ['10.42.0.0/16', '10.43.0.0/16'],
+    ],
     // Subnets, excluded networks, and what is turned round without a source say nothing.
     [['-s 10.42.1.0/24 -d 10.42.0.0/16 -j RETURN', '-s 10.42.0.0/16 -d 172.16.0.0/12 -j RETURN'], []],
     [['! -d 10.42.0.0/16 -j ACCEPT', '-j ACCEPT', '-m mark --mark 0x4000/0x4000 -j RETURN', '-j DROP'], []],

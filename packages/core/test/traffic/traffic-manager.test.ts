@@ -320,3 +320,28 @@ describe('the generation of nftables', () => {
       },
     ));
 });
+
+test('a version that cannot list through iptables-restore is read through iptables-save, and asked no other way again', () =>
+  withManager({}, async ({ clock, iptables, manager, settle, written }) => {
+    iptables.listsByRestore = false;
+    await iptables.run({
+      program: 'iptables-restore',
+      args: [],
+      input: '*filter\n-A FORWARD -s 172.17.0.0/16 -j ACCEPT\nCOMMIT\n',
+    });
+    manager.setRules(desiredTraffic());
+    await settle();
+    expect(manager.status()).toMatchObject({ mode: 'iptables', synced: true, problem: null });
+    expect(iptables.rules(4, 'nat', 'FLANNEL-POSTRTG')).toHaveLength(6);
+    expect(iptables.rules(4, 'filter', 'FORWARD')).toContain('-s 172.17.0.0/16 -j ACCEPT');
+    // From now on a look is one process, and finds drift as ever.
+    const before = iptables.calls.length;
+    await clock.advance(5_600);
+    expect(iptables.calls.slice(before).map(({ program }) => program)).toEqual(['iptables-save']);
+    expect(iptables.writes).toHaveLength(2);
+    written.splice(0);
+    iptables.rules(4, 'nat', 'FLANNEL-POSTRTG')!.splice(2, 1);
+    await clock.advance(5_600);
+    expect(iptables.rules(4, 'nat', 'FLANNEL-POSTRTG')).toHaveLength(6);
+    expect(written).toEqual(['drift ipv4 masquerade']);
+  }));
