@@ -1,1 +1,1 @@
-export {};
+export { type PluginVariant, pluginProgram } from './plugin-program';
