@@ -2,6 +2,7 @@ export * from './backend';
 export * from './config';
 export * from './datastore';
 export * from './errors';
+export * from './firewall';
 export * from './iface';
 export * from './ip';
 export * from './lease';
