@@ -17,7 +17,7 @@ import { desiredDevice, deviceSysctls } from './device';
 import { directRoute } from './direct-routing';
 import type { VxlanOptions } from './options';
 import { peerOf, type UsablePeer } from './peer';
-import { neighbourRoom, type NeighbourLimits, type NeighbourRoom } from './preflight/neighbour-table';
+import { neighbourRoom, wantedEntries, type NeighbourLimits } from './preflight/neighbour-table';
 import { separatePeers } from './separate-peers';
 import type { Vtep } from './vtep';
 
@@ -70,10 +70,6 @@ export function planVxlan(context: PlanContext, { snapshot, underlay, evidence }
   };
 }
 
-/** Pods that a node may have: the hosts of a /24. */
-const POD_ENTRIES = 256;
-const noRoomNeeded: NeighbourRoom = { sysctls: [], findings: [] };
-
 interface FamilyInput {
   readonly leases: readonly Lease[];
   readonly underlay: UnderlayFacts;
@@ -90,7 +86,7 @@ function planFamily(
   const direct = (peer: UsablePeer): DesiredRoute | undefined =>
     options.directRouting ? directRoute(peer, underlay) : undefined;
   const limits = neighbourLimits.find(({ family }) => family === vtep.family);
-  const room = limits ? neighbourRoom(limits, usable.length + POD_ENTRIES) : noRoomNeeded;
+  const room = limits ? neighbourRoom(limits, wantedEntries(usable.length)) : [];
   return {
     desired: {
       links: [{ ...desiredDevice({ vtep, mac: vtep.mac, options, hostHasIpv6 }), ...(features && { features }) }],
@@ -98,9 +94,9 @@ function planFamily(
       neighbours: usable.map(neighbourOf),
       fdb: usable.map(fdbOf),
       routes: usable.map((peer) => direct(peer) ?? tunnelRoute(peer)),
-      sysctls: [...deviceSysctls(vtep, hostHasIpv6), ...room.sysctls],
+      sysctls: [...deviceSysctls(vtep, hostHasIpv6), ...room],
     },
-    findings: [...skipped, ...room.findings],
+    findings: skipped,
   };
 }
 

@@ -1,7 +1,5 @@
 import {
   BACKEND_CONTRACT_VERSION,
-  linkNames,
-  overlapFindings,
   TartanError,
   type Backend,
   type BackendContext,
@@ -19,6 +17,7 @@ import { ensureDevice } from './ensure-device';
 import { readVxlanOptions, type VxlanOptions } from './options';
 import { planVxlan, type SettledVtep } from './plan';
 import { readNeighbourLimits } from './preflight/neighbour-table';
+import { HostLook } from './preflight/host-look';
 import { describeVteps, mtuFindings, type Vtep } from './vtep';
 import { encodeVtepData } from './vtep-data';
 
@@ -90,8 +89,9 @@ class VxlanBackend implements Backend {
     if (!this.prepared) throw new Error('start() was called before prepare()');
     const { options, hostHasIpv6, findings } = this.prepared;
     const vteps = this.prepared.vteps.map((vtep): SettledVtep => ({ ...vtep, address: networkAddress(lease, vtep) }));
-    const preflight = await this.preflight(lease, vteps, options);
-    const limits = await Promise.all(vteps.map(({ family }) => readNeighbourLimits(this.context.netlink, family)));
+    const { netlink } = this.context;
+    const foundOff = options.txChecksumOffload === 'auto' ? await foundOffFindings(netlink, vteps) : [];
+    const limits = await Promise.all(vteps.map(({ family }) => readNeighbourLimits(netlink, family)));
     signal.throwIfAborted();
     const context = {
       options,
@@ -99,24 +99,16 @@ class VxlanBackend implements Backend {
       lease,
       hostHasIpv6,
       neighbourLimits: limits.filter((limit) => limit !== undefined),
-      findings: [...findings, ...preflight],
+      findings: [...findings, ...foundOff],
     };
+    const look = new HostLook({ ...this.context, options, vteps, lease });
     return {
       mtuBytes: Math.min(...vteps.map(({ mtuBytes }) => mtuBytes)),
       underlayInterest: options.directRouting ? 'neighbours' : 'none',
       plan: (input) => planVxlan(context, input),
+      inspect: (snapshot, inner) => look.inspect(snapshot, inner),
       close: () => Promise.resolve(),
     };
-  }
-
-  private async preflight(lease: Lease, vteps: readonly Vtep[], options: VxlanOptions): Promise<Finding[]> {
-    const { netlink, externalInterface } = this.context;
-    const [links, routes] = await Promise.all([netlink.listLinks(), netlink.listRoutes()]);
-    const foundOff = options.txChecksumOffload === 'auto' ? await foundOffFindings(netlink, vteps) : [];
-    return [
-      ...overlapFindings({ overlays: vteps, lease, externalInterface, routes, linkName: linkNames(links) }),
-      ...foundOff,
-    ];
   }
 }
 

@@ -6,19 +6,30 @@ import {
   networkConfig,
   peer,
   planFor,
+  signal,
   startNetwork,
   containing,
 } from './support/nodes';
-import { Ipv4Address, type Plan } from '@tartan/core';
+import {
+  Ipv4Address,
+  type BackendNetwork,
+  type Finding,
+  type FirewallAccess,
+  type Lease,
+  type Plan,
+} from '@tartan/core';
 
 const NEIGH = 'net/ipv4/neigh/default';
 
 async function planOn(netlink: FakeKernel, peers = 1, options = {}): Promise<Plan> {
   const network = await startNetwork({ netlink, config: networkConfig('ipv4', options) });
-  return planFor(
-    network,
-    Array.from({ length: peers }, (_, n) => peerAt(n + 8)),
-  );
+  const leases = Array.from({ length: peers }, (_, n) => peerAt(n + 8));
+  const plan = planFor(network, leases);
+  return { ...plan, findings: [...plan.findings, ...(await inspect(network, leases))] };
+}
+
+async function inspect(network: BackendNetwork, leases: readonly Lease[]): Promise<readonly Finding[]> {
+  return (await network.inspect?.({ revision: '1', leases }, signal)) ?? [];
 }
 
 /** More peers than fit into one byte. */
@@ -53,7 +64,7 @@ describe('networks of the host that overlap the overlay', () => {
     netlink.addLink({ name: 'eth1' });
     const external = externalInterface({ address: Ipv4Address.parse('10.5.200.1') });
     const network = await startNetwork({ netlink, config: networkConfig('ipv4'), externalInterface: external });
-    expect(planFor(network, []).findings).toMatchObject([{ code: 'NETWORK_OVERLAP', severity: 'error' }]);
+    expect(await inspect(network, [])).toMatchObject([{ code: 'NETWORK_OVERLAP', severity: 'error' }]);
   });
 });
 
@@ -72,8 +83,10 @@ describe('the limits of the neighbour table', () => {
 
   const gc = ({ desired }: Plan) => desired.sysctls.filter(({ path }) => path.includes('gc_thresh'));
 
-  it('are left alone when they are wide enough, or not to be seen', async () => {
-    expect(gc(await planOn(limitedKernel(1024), 200))).toEqual([]);
+  it('are kept when they are wide enough, and left alone where they cannot be seen', async () => {
+    const held = [{ path: `${NEIGH}/gc_thresh3`, value: '1024', atLeast: true }];
+    expect(gc(await planOn(limitedKernel(1024), 200))).toEqual(held);
+    expect(gc(await planOn(limitedKernel(8192), 200))).toEqual(held);
     expect(gc(await planOn(hostKernel(), 900))).toEqual([]);
   });
 
@@ -93,5 +106,39 @@ describe('the limits of the neighbour table', () => {
     expect(plan.findings).toMatchObject([
       { code: 'NEIGHBOUR_TABLE_SMALL', cure: containing('net.ipv4.neigh.default.gc_thresh3=4096') },
     ]);
+  });
+
+  it('are judged again, so that the warning goes once somebody raised them', async () => {
+    const netlink = limitedKernel(1024);
+    netlink.failWhen((request) => request.op === 'write-sysctl', 'EROFS');
+    const network = await startNetwork({ netlink, config: networkConfig('ipv4') });
+    const leases = Array.from({ length: 900 }, (_, n) => peerAt(n));
+    expect(await inspect(network, leases)).toHaveLength(1);
+    netlink.setSysctl(`${NEIGH}/gc_thresh3`, '4096');
+    expect(await inspect(network, leases)).toEqual([]);
+  });
+});
+
+describe("the host's firewall", () => {
+  const chain = { family: 'ip', table: 'mine', name: 'in', type: 'filter', hook: 'input', policy: 'drop' };
+
+  /** Of a host that drops what does not come from 192.168.50.0/29. */
+  function firewall(): FirewallAccess {
+    const source = { match: { op: '==', left: { payload: { protocol: 'ip', field: 'saddr' } }, right: { prefix: { addr: '192.168.50.0', len: 29 } } } }; // prettier-ignore
+    const rule = { chain: 'in', expr: [source, { accept: null }] };
+    const stdout = JSON.stringify({ nftables: [{ chain }, { rule }] });
+    return { runner: { run: () => Promise.resolve({ exitCode: 0, stdout, stderr: '' }) } };
+  }
+
+  it.each([
+    ['lets all peers in', [2, 3], []],
+    ['drops some peers', [2, 77], [containing('may drop')]],
+    ['drops every peer', [77, 78], [containing('drops packets to UDP port 4789 that come in on eth0')]],
+  ])('that %s', async (_, peers, messages) => {
+    const config = networkConfig('ipv4', { Port: 4789 });
+    const network = await startNetwork({ config, firewall: firewall() });
+    const leases = peers.map((n) => peer(n));
+    const found = await inspect(network, [...leases, peer(99, { type: 'host-gw' })]);
+    expect(found.map(({ message }) => message)).toEqual(messages);
   });
 });

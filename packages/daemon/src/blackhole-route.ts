@@ -19,6 +19,9 @@ export function withBlackholeRoute(network: BackendNetwork, lease: Lease): Backe
       const plan = network.plan(input);
       return { ...plan, desired: { ...plan.desired, routes: [...plan.desired.routes, ...routes] } };
     },
+    ...(network.inspect && {
+      inspect: (snapshot, signal) => network.inspect?.(snapshot, signal) ?? Promise.resolve([]),
+    }),
     close: () => network.close(),
   };
 }

@@ -6,6 +6,7 @@ import {
   type DataPathStatus,
   type DaemonOptions,
   type ExternalInterface,
+  type FirewallAccess,
   type Lease,
   type LeaseAttrs,
   type Logger,
@@ -68,6 +69,8 @@ export interface NodeNetworkOptions {
   readonly checks: NodeChecks;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Absent where the world has no packet filter. */
+  readonly firewall?: FirewallAccess;
 }
 
 export class NodeNetwork {
@@ -205,9 +208,10 @@ export class NodeNetwork {
   }
 
   private createBackend(module: BackendModule, config: NetworkConfig, externalInterface: ExternalInterface) {
-    const { netlink, clock, identity, logger } = this.deps;
+    const { netlink, clock, identity, logger, firewall } = this.deps;
     const child = logger.child({ backend: module.type });
-    return module.create({ config, externalInterface, netlink, clock, identity, logger: child });
+    const context = { config, externalInterface, netlink, clock, identity, logger: child };
+    return module.create({ ...context, ...(firewall && { firewall }) });
   }
 
   private selectInterface(config: NetworkConfig): Promise<ExternalInterface> {

@@ -5,6 +5,7 @@ import {
   type LeaseManager,
   type LeaseSubnets,
   type Logger,
+  type NftGeneration,
   type OwnerIdentity,
   type ParsedSubnetEnv,
   type ReadinessCheck,
@@ -91,7 +92,8 @@ async function makeParts(making: Making): Promise<Part[]> {
   const files = await openFiles(making, observation, identity);
   const netlink = world.openNetlink(logger);
   releases.add('netlink', () => netlink.close());
-  const traffic = openTraffic(making, observation, netlink, files.present);
+  const generation = openGeneration(making);
+  const traffic = openTraffic(making, observation, { netlink, generation, present: files.present });
   const onDevices = (devices: readonly string[]): void => traffic?.setDevices(devices);
   const programmer = await openProgrammer(making, observation, { netlink, present: files.present, onDevices });
   const backends = await loadBackends(options.backendModule);
@@ -102,6 +104,7 @@ async function makeParts(making: Making): Promise<Part[]> {
     netlink,
     programmer,
     traffic,
+    generation,
     backends,
     datastore,
     leaseManager,
@@ -173,18 +176,28 @@ async function openProgrammer(
 }
 
 /** null where the world has no packet filter. */
+function openGeneration({ logger, world, releases }: Making): NftGeneration | null {
+  const generation = world.traffic?.openGeneration(logger) ?? null;
+  if (generation) releases.add('nftables generation', () => generation.close());
+  return generation;
+}
+
+interface TrafficParts {
+  readonly netlink: RtNetlink;
+  readonly generation: NftGeneration | null;
+  readonly present: ParsedSubnetEnv | null;
+}
+
+/** null where the world has no packet filter. */
 function openTraffic(
-  { options, logger, world, releases }: Making,
+  { options, logger, world }: Making,
   { checks, metrics, page }: Observation,
-  netlink: RtNetlink,
-  present: ParsedSubnetEnv | null,
+  { netlink, generation, present }: TrafficParts,
 ): TrafficRules | null {
-  if (!world.traffic) {
+  if (!world.traffic || !generation) {
     checks.traffic.pass('none');
     return null;
   }
-  const generation = world.traffic.openGeneration(logger);
-  releases.add('nftables generation', () => generation.close());
   const traffic = new TrafficRules({
     options,
     world: world.traffic,
@@ -226,6 +239,7 @@ interface Made extends Files {
   readonly netlink: RtNetlink;
   readonly programmer: PeerProgrammer;
   readonly traffic: TrafficRules | null;
+  readonly generation: NftGeneration | null;
   readonly backends: BackendRegistry;
   readonly datastore: Datastore;
   readonly leaseManager: LeaseManager;
@@ -233,7 +247,18 @@ interface Made extends Files {
 
 function joinParts({ options, logger, world }: Making, { checks, metrics, page }: Observation, made: Made): Part[] {
   const { clock } = world;
-  const { identity, netlink, programmer, traffic, backends, datastore, leaseManager, subnetFile, previous } = made;
+  const {
+    identity,
+    netlink,
+    programmer,
+    traffic,
+    generation,
+    backends,
+    datastore,
+    leaseManager,
+    subnetFile,
+    previous,
+  } = made;
   const lease = new NodeLease({ leaseManager, previous, check: checks.lease, clock, logger });
   const findBackend = (type: string) => backends.get(type);
   const sink: NetworkSink = {
@@ -243,7 +268,8 @@ function joinParts({ options, logger, world }: Making, { checks, metrics, page }
       traffic?.use(standing);
     },
   };
-  const parts = { identity, netlink, lease, findBackend, subnetFile, sink };
+  const firewall = world.traffic && { runner: world.traffic.runner, ...(generation && { generation }) };
+  const parts = { identity, netlink, lease, findBackend, subnetFile, sink, ...(firewall && { firewall }) };
   const onInterfaceChanged = (): void => datastore.reconnect?.();
   const network = new NodeNetwork({ ...parts, options, checks, clock, logger, onInterfaceChanged });
   page.network = network;

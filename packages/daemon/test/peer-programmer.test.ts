@@ -163,3 +163,55 @@ test('tells which devices the backend calls its own', async () => {
   expect(told[0]).toEqual(['flannel.1']);
   await end();
 });
+
+describe('evidence of a broken data path', () => {
+  /** The network with every evidence that its plan() is given written down. */
+  function recording(standing: StandingNetwork): { readonly standing: StandingNetwork; readonly seen: unknown[] } {
+    const seen: unknown[] = [];
+    const { network } = standing;
+    const plan: BackendNetwork['plan'] = (input) => {
+      seen.push(input.evidence?.brokenTxChecksums);
+      return network.plan(input);
+    };
+    return { seen, standing: { ...standing, network: { ...network, plan } } };
+  }
+
+  test('that comes before the first network reaches its first plan', async () => {
+    const { clock, programmer, standing, show, end } = setUp();
+    programmer.reportEvidence({ brokenTxChecksums: 'early' });
+    const { standing: first, seen } = recording(await standing());
+    programmer.use(first);
+    programmer.setSnapshot(snapshotOf(NODE2));
+    await until(clock, () => show('kernel').startsWith('+'));
+    expect(seen).toEqual(['early']);
+    await end();
+  });
+
+  test('that comes while a network works makes it plan again, and the first report of a kind stays', async () => {
+    const { clock, programmer, standing, show, end } = setUp();
+    const { standing: first, seen } = recording(await standing());
+    programmer.use(first);
+    programmer.setSnapshot(snapshotOf(NODE2));
+    await until(clock, () => show('kernel').startsWith('+'));
+    expect(seen).toEqual([undefined]);
+    programmer.reportEvidence({ brokenTxChecksums: 'later' });
+    await until(clock, () => seen.length > 1);
+    programmer.reportEvidence({ brokenTxChecksums: 'again' });
+    await clock.advance(1_000);
+    expect(seen).toEqual([undefined, 'later']);
+    await end();
+  });
+
+  test('counts for the networks after it too, also where the reconciler is made anew', async () => {
+    const { clock, programmer, standing, routes, end } = setUp();
+    programmer.use(await standing());
+    programmer.setSnapshot(snapshotOf(NODE2));
+    await until(clock, () => routes().length === 1);
+    programmer.reportEvidence({ brokenTxChecksums: 'seen' });
+    const wide = recording(await standing(configOf({ Network: '10.4.0.0/15' })));
+    programmer.use(wide.standing);
+    await until(clock, () => wide.seen.length > 0);
+    expect(wide.seen).toEqual(['seen']);
+    await end();
+  });
+});

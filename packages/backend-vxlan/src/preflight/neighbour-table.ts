@@ -32,22 +32,40 @@ export async function readNeighbourLimits(netlink: RtNetlink, family: IpFamily):
   return { family, limit: Number(text), writable: await isWritable(netlink, path, text) };
 }
 
-export interface NeighbourRoom {
-  readonly sysctls: readonly DesiredSysctl[];
-  readonly findings: readonly Finding[];
+/** Pods that a node may have: the hosts of a /24. */
+const POD_ENTRIES = 256;
+
+/** Entries that a node with so many peers may need, per family. */
+export function wantedEntries(peers: number): number {
+  return peers + POD_ENTRIES;
 }
 
-/** What must change so that `entries` fit with as many again to spare. */
-export function neighbourRoom({ family, limit, writable }: NeighbourLimits, entries: number): NeighbourRoom {
-  const wanted = 2 ** Math.ceil(Math.log2(entries * 2));
-  if (wanted <= limit) return { sysctls: [], findings: [] };
-  // From the top, so that gc_thresh1 <= gc_thresh2 <= gc_thresh3 holds at each moment.
-  const sysctls = LEVELS.map(({ name, share }) => ({
+/**
+ * What must be set so that `entries` fit with as many again to spare; nothing where it cannot be. A limit that was wide enough is kept so; the
+ * lower levels are left to whoever set it.
+ */
+export function neighbourRoom({ family, limit, writable }: NeighbourLimits, entries: number): DesiredSysctl[] {
+  const wanted = wantedLimit(entries);
+  return writable ? roomFor(family, wanted).slice(0, wanted <= limit ? 1 : undefined) : [];
+}
+
+/** The same where it cannot be set, as long as the limit is too low. */
+export function neighbourRoomFindings({ family, limit, writable }: NeighbourLimits, entries: number): Finding[] {
+  const wanted = wantedLimit(entries);
+  return writable || wanted <= limit ? [] : [tooSmall(limit, entries, roomFor(family, wanted))];
+}
+
+function wantedLimit(entries: number): number {
+  return 2 ** Math.ceil(Math.log2(entries * 2));
+}
+
+/** From the top, so that gc_thresh1 <= gc_thresh2 <= gc_thresh3 holds at each moment. */
+function roomFor(family: IpFamily, wanted: number): DesiredSysctl[] {
+  return LEVELS.map(({ name, share }) => ({
     path: limitPath(family, name),
     value: String(wanted * share),
     atLeast: true,
   }));
-  return writable ? { sysctls, findings: [] } : { sysctls: [], findings: [tooSmall(limit, entries, sysctls)] };
 }
 
 function limitPath(family: IpFamily, name: string): string {

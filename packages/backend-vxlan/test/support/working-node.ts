@@ -7,6 +7,7 @@ import {
   systemClock,
   type BackendPublication,
   type DataPathEvidence,
+  type FirewallAccess,
   type Lease,
   type NetworkConfig,
   type NetworkController,
@@ -24,6 +25,8 @@ export interface WorkingNodeOptions {
   /** Default `eth0`. */
   readonly iface?: string;
   readonly fullPassIntervalMs?: number;
+  readonly inspectionIntervalMs?: number;
+  readonly firewall?: FirewallAccess;
 }
 
 /** The backend at work as in the daemon: interface choice, prepare, start, controller and reconciler, in real time. */
@@ -37,7 +40,7 @@ export class WorkingNode {
   mtuBytes = 0;
 
   private constructor(private readonly options: WorkingNodeOptions) {
-    const { netlink, fullPassIntervalMs } = options;
+    const { netlink, fullPassIntervalMs, inspectionIntervalMs } = options;
     const common = { netlink, networks, clock: systemClock, logger: silentLogger };
     const metrics = createReconcileMetrics(this.registry);
     this.reconciler = createReconciler({
@@ -46,7 +49,12 @@ export class WorkingNode {
       fights: { limit: 1_000 },
       ...(fullPassIntervalMs !== undefined && { fullPassIntervalMs }),
     });
-    this.controller = createNetworkController({ ...common, metrics, reconciler: this.reconciler });
+    this.controller = createNetworkController({
+      ...common,
+      metrics,
+      reconciler: this.reconciler,
+      ...(inspectionIntervalMs !== undefined && { inspectionIntervalMs }),
+    });
     this.parts = [this.reconciler.run(this.stopping.signal), this.controller.run(this.stopping.signal)];
   }
 
@@ -58,7 +66,7 @@ export class WorkingNode {
 
   /** What the daemon does at start, and again when the interface has changed. */
   async renew(config = this.options.config): Promise<void> {
-    const { netlink, own, iface = 'eth0' } = this.options;
+    const { netlink, own, iface = 'eth0', firewall } = this.options;
     const externalInterface = await selectExternalInterface({
       netlink,
       logger: silentLogger,
@@ -72,6 +80,7 @@ export class WorkingNode {
       identity: { node: 'node-1', machine: 'c0ffee' },
       clock: systemClock,
       logger: silentLogger,
+      ...(firewall && { firewall }),
     });
     const { signal } = this.stopping;
     this.published = await instance.prepare(signal);

@@ -1,4 +1,5 @@
 import type { NetworkConfig } from '../config';
+import type { FirewallAccess } from '../firewall';
 import type { ExternalInterface } from '../iface';
 import type { IpAddress } from '../ip';
 import type { Json, Lease, LeaseSnapshot, OwnerIdentity } from '../lease/lease';
@@ -29,6 +30,8 @@ export interface BackendContext {
   readonly identity: OwnerIdentity;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How the host's packet filter is read; absent where there is none. */
+  readonly firewall?: FirewallAccess;
 }
 
 /** What the node publishes with its lease. */
@@ -135,6 +138,12 @@ export interface BackendNetwork {
   plan(input: PlanInput): Plan;
   /** Absent where the kernel alone carries the packets. */
   readonly dataPath?: DataPath;
+  /**
+   * What on this host, as of now, is in the way of the peers of `snapshot` although everything planned is there: an overlapping network,
+   * a firewall. Reads, changes nothing. Called after the first plan, after changes of the host's networks, and every minute; each
+   * answer takes the place of the one before. One call at a time. When it rejects, the last answer stands.
+   */
+  inspect?(snapshot: LeaseSnapshot, signal: AbortSignal): Promise<readonly Finding[]>;
   /** Releases what the backend itself holds (threads, sockets). Kernel objects stay, so that traffic goes on. Idempotent. */
   close(): Promise<void>;
 }

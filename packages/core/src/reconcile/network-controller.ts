@@ -3,6 +3,8 @@ import type { IpPrefix } from '../ip';
 import type { LeaseSnapshot } from '../lease/lease';
 import type { KernelEvent, KernelEventGroup, KernelSubscription, RtNetlink } from '../netlink';
 import { BackOff, type Clock, type Logger, type Random } from '../runtime';
+import { HostInspection } from './host-inspection';
+import type { Finding } from './kernel-state';
 import { noReconcileMetrics, type ReconcileMetrics } from './metrics';
 import { PassSchedule } from './pass-schedule';
 import type { Reconciler } from './reconciler';
@@ -19,6 +21,8 @@ import { Waiters } from './waiters';
  * force, the failure is shown, and the next snapshot, change of the underlay or retry tries again. The same goes for a plan that a
  * backend's own data path does not take. The data path comes before the kernel: a route that leads to it is made only once it
  * knows what to do with the packets.
+ *
+ * What a backend finds in its way on this host (`inspect`) goes with its plans, and comes and goes between them.
  */
 
 export interface NetworkControllerOptions {
@@ -31,6 +35,8 @@ export interface NetworkControllerOptions {
   readonly metrics?: ReconcileMetrics;
   /** Milliseconds between looks at the underlay without a reason, give or take a tenth; 60,000 unless told. */
   readonly factsIntervalMs?: number;
+  /** Milliseconds between two inspections of the host without a reason, give or take a tenth; 60,000 unless told. */
+  readonly inspectionIntervalMs?: number;
   /** Milliseconds from a notification to a new look, so that a burst makes one; 50 unless told. */
   readonly eventDelayMs?: number;
   /** Called whenever `status().problem` comes, goes, or is another one; must not throw. */
@@ -97,6 +103,9 @@ class PlanningController implements NetworkController {
   private evidence: DataPathEvidence = {};
   private losses = 0;
   private planned: Planned | undefined;
+  private plan: Plan | undefined;
+  private readonly inspection: HostInspection;
+  private hostFindings: readonly Finding[] = [];
   private problem: string | null = null;
 
   constructor(private readonly options: NetworkControllerOptions) {
@@ -104,6 +113,14 @@ class PlanningController implements NetworkController {
     this.metrics = options.metrics ?? noReconcileMetrics;
     this.schedule = new PassSchedule(options.clock);
     this.retry = new BackOff({ initialMs: 200, maxMs: 10_000, random: this.random });
+    this.inspection = new HostInspection({
+      ...options,
+      random: this.random,
+      onFindings: (findings) => {
+        this.hostFindings = findings;
+        this.handOver();
+      },
+    });
   }
 
   setNetwork(active: ActiveNetwork): void {
@@ -128,6 +145,7 @@ class PlanningController implements NetworkController {
     this.running = true;
     this.subscribe(['link', 'address', 'route']);
     this.watchDataPath();
+    const inspecting = this.inspection.run(signal);
     try {
       while ((await this.schedule.next(signal)) !== undefined) {
         if (this.active && this.snapshot) await this.step(this.active, this.snapshot);
@@ -137,6 +155,7 @@ class PlanningController implements NetworkController {
       this.schedule.close();
       this.dataPathWatch?.close();
       for (const subscription of this.subscriptions.splice(0)) subscription.close();
+      await inspecting;
     }
   }
 
@@ -175,6 +194,7 @@ class PlanningController implements NetworkController {
   }
 
   private onEvent(event: KernelEvent): void {
+    this.inspection.onEvent(event);
     const interest = this.active ? interestOf(this.active) : 'none';
     if (interest === 'none') return;
     const concerns = event.type === 'neighbour' ? this.neighbours.concerns(event) : this.watch.concerns(event);
@@ -186,7 +206,7 @@ class PlanningController implements NetworkController {
     try {
       const facts = interest === 'none' ? null : await this.gather(snapshot, interest);
       const input: Planned = { active, snapshot, facts, evidence: this.evidence, losses: this.losses };
-      if (this.isStale(input)) await this.plan(input);
+      if (this.isStale(input)) await this.makePlan(input);
       this.succeed();
     } catch (error) {
       this.fail(error);
@@ -220,13 +240,21 @@ class PlanningController implements NetworkController {
     return facts !== null && last.facts?.equals(facts) !== true;
   }
 
-  private async plan(input: Planned): Promise<void> {
+  private async makePlan(input: Planned): Promise<void> {
     const underlay: UnderlayFacts = input.facts ?? noUnderlayFacts;
     const { snapshot, evidence, active } = input;
-    const plan: Plan = active.network.plan({ snapshot, underlay, evidence });
+    const plan = active.network.plan({ snapshot, underlay, evidence });
     await active.network.dataPath?.program(plan);
+    this.plan = plan;
     this.planned = input;
-    this.options.reconciler.setPlan(plan);
+    this.handOver();
+    this.inspection.inspect(active.network, snapshot);
+  }
+
+  private handOver(): void {
+    if (!this.plan) return;
+    const findings = [...this.plan.findings, ...this.hostFindings];
+    this.options.reconciler.setPlan({ ...this.plan, findings });
   }
 
   private succeed(): void {

@@ -6,6 +6,7 @@ import {
   type BackendCapabilities,
   type BackendNetwork,
   type DataPath,
+  type Finding,
   type Lease,
   type LeaseSnapshot,
   type NetworkController,
@@ -47,6 +48,9 @@ class RecordingNetwork implements BackendNetwork {
   readonly seen: string[] = [];
   readonly evidence: (string | undefined)[] = [];
   fails = false;
+  /** What inspect() finds, undefined when it fails. */
+  found: readonly Finding[] | undefined = [];
+  inspections = 0;
 
   constructor(readonly underlayInterest: 'none' | 'routes' | 'neighbours' = 'routes') {}
 
@@ -61,6 +65,11 @@ class RecordingNetwork implements BackendNetwork {
     });
     this.seen.push(routes.join(', '));
     return { desired: emptyKernelState, ownership: { adoptRoutesVia: [], devices: [] }, findings: [] };
+  }
+
+  inspect(): Promise<readonly Finding[]> {
+    this.inspections++;
+    return this.found ? Promise.resolve(this.found) : Promise.reject(new Error('it cannot look'));
   }
 
   close(): Promise<void> {
@@ -484,5 +493,79 @@ describe('a data path', () => {
     expect([first.dataPath.watchers, second.dataPath.watchers]).toEqual([0, 1]);
     await stop();
     expect(second.dataPath.watchers).toBe(0);
+  });
+});
+
+describe('what a backend finds on its host', () => {
+  const found: Finding = { severity: 'warning', code: 'IN_THE_WAY', subject: 'eth0', message: 'something' };
+  const shown = (): string[][] => bench.plans.map(({ findings }) => findings.map(({ code }) => code));
+
+  function begin(): void {
+    bench.controller.setNetwork({ network: bench.network, capabilities });
+    bench.controller.setSnapshot(snapshot(peer(2)));
+  }
+
+  it('is handed over with the plan, and goes with the next look after it is gone', async () => {
+    const { clock, network } = bench;
+    network.found = [found];
+    begin();
+    await clock.advance(0);
+    expect(shown()).toEqual([[], ['IN_THE_WAY']]);
+    network.found = [];
+    await clock.advance(59_000);
+    expect(shown()).toHaveLength(2);
+    await clock.advance(2_000);
+    expect(shown()).toEqual([[], ['IN_THE_WAY'], []]);
+    expect(network.seen).toHaveLength(1);
+  });
+
+  it('stays with later plans, and is looked for once a minute however often peers change', async () => {
+    const { clock, network, controller } = bench;
+    network.found = [found];
+    begin();
+    for (let n = 3; n < 9; n++) {
+      await clock.advance(1_000);
+      controller.setSnapshot(snapshot(peer(2), peer(n)));
+    }
+    await clock.advance(0);
+    expect(network.inspections).toBe(1);
+    expect(shown().at(-1)).toEqual(['IN_THE_WAY']);
+  });
+
+  it("is looked for soon after the host's networks changed, where they concern the overlay", async () => {
+    const { clock, network, kernel } = bench;
+    begin();
+    await clock.advance(0);
+    kernel.addLink({ name: 'lan', addresses: ['172.16.0.1/24'] });
+    await clock.advance(5_000);
+    expect(network.inspections).toBe(1);
+    kernel.addLink({ name: 'docker0', kind: 'bridge', addresses: ['10.5.77.1/24'] });
+    network.found = [found];
+    await clock.advance(1_000);
+    expect(network.inspections).toBe(2);
+    expect(shown().at(-1)).toEqual(['IN_THE_WAY']);
+  });
+
+  it('stands while the host cannot be looked at, which is logged once', async () => {
+    const { clock, network, logger } = bench;
+    network.found = [found];
+    begin();
+    await clock.advance(0);
+    network.found = undefined;
+    await clock.advance(300_000);
+    expect(shown().at(-1)).toEqual(['IN_THE_WAY']);
+    expect(logger.lines.filter(({ message }) => message.includes('could not be inspected'))).toHaveLength(1);
+  });
+
+  it('stands until the next network has looked itself', async () => {
+    const { clock, network, controller } = bench;
+    network.found = [found];
+    begin();
+    await clock.advance(0);
+    const next = new RecordingNetwork();
+    controller.setNetwork({ network: next, capabilities });
+    await clock.advance(0);
+    expect(shown().slice(-2)).toEqual([['IN_THE_WAY'], []]);
+    expect(next.inspections).toBe(1);
   });
 });
