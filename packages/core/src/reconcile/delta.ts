@@ -5,7 +5,7 @@ import type { DeltaContext, PlannedOp, WaitingObject } from './delta-parts';
 import { indexDesired, type DesiredIndex } from './desired-index';
 import { fdbDelta } from './fdb-delta';
 import type { Finding, KernelState, Ownership } from './kernel-state';
-import { linkDelta } from './link-delta';
+import { linkDelta, linkRecreation } from './link-delta';
 import { neighbourDelta } from './neighbour-delta';
 import { routeDelta } from './route-delta';
 import { createProtocolNames, type ProtocolName } from './route-protocol';
@@ -63,6 +63,17 @@ export function deviceOps(
 ): readonly PlannedOp[] {
   const actual: ActualState = { links, addresses: [], routes: [], neighbours: [], fdb: [] };
   return index.links.size === 0 ? [] : linkDelta(contextOf(index, actual, protocolName)).adds;
+}
+
+/** What makes devices anew that could not be changed in place; `keys` are theirs. */
+export function recreationOps(
+  index: DesiredIndex,
+  links: readonly Link[],
+  protocolName: ProtocolName,
+  keys: ReadonlySet<string>,
+): readonly PlannedOp[] {
+  const actual: ActualState = { links, addresses: [], routes: [], neighbours: [], fdb: [] };
+  return linkRecreation(contextOf(index, actual, protocolName), keys);
 }
 
 function contextOf(index: DesiredIndex, actual: ActualState, protocolName: ProtocolName): DeltaContext {

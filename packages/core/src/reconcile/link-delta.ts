@@ -5,7 +5,7 @@ import type { DesiredLink, Finding } from './kernel-state';
 
 /*
  * Devices of ours: made when missing, changed in place where the kernel can, made anew where it cannot (a vxlan device's
- * VNI, port, GBP flag and address family are fixed at birth). A device is never deleted because a plan does not name it: `cleanup`
+ * VNI, port, GBP flag and address family are fixed at birth, and what a kernel says it does not support to change). A device is never deleted because a plan does not name it: `cleanup`
  * does that. One of another kind that bears our name belongs to somebody else and is reported. A TUN that is missing is waited for.
  */
 
@@ -32,6 +32,18 @@ export function linkDelta(context: DeltaContext): KindDelta {
     }
   }
   return { adds, deletes: [], waiting, findings };
+}
+
+/** For devices that the kernel would not change in place, by their keys: each made anew, as it must be. */
+export function linkRecreation(context: DeltaContext, keys: ReadonlySet<string>): PlannedOp[] {
+  return [...context.index.links.values()].flatMap((desired) => {
+    const [spec, existing] = [resolveSpec(desired, context), context.linkByName.get(desired.name)];
+    if (!keys.has(linkKey(desired.name)) || !spec || existing?.kind !== desired.kind) return [];
+    return [
+      linkOp(desired.name, { op: 'link-delete', ifindex: existing.index }),
+      linkOp(desired.name, { op: 'link-create', link: spec }),
+    ];
+  });
 }
 
 function linkKey(name: string): string {

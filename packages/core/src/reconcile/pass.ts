@@ -1,7 +1,7 @@
 import { isTartanError } from '../errors';
-import type { KernelOp, KernelOpResult, RtNetlink } from '../netlink';
+import type { KernelOp, KernelOpResult, Link, RtNetlink } from '../netlink';
 import { readActualState, type ActualState } from './actual-state';
-import { deviceOps, indexedDelta } from './delta';
+import { deviceOps, indexedDelta, recreationOps } from './delta';
 import type { PlannedOp, WaitingObject } from './delta-parts';
 import type { DesiredIndex } from './desired-index';
 import type { Finding } from './kernel-state';
@@ -55,9 +55,9 @@ export async function runPass(input: PassInput): Promise<PassOutcome> {
  * were told, nothing arrives.
  */
 async function reconcileDevices(input: PassInput): Promise<OpOutcome & Pick<PassOutcome, 'actual' | 'findings'>> {
-  const { netlink, index, protocolName } = input;
+  const { netlink, index } = input;
   const links = await netlink.listLinks();
-  const outcome = await applyPlanned(input, deviceOps(index, links, protocolName));
+  const outcome = await changeDevices(input, links);
   const current = outcome.applied.length > 0 ? await netlink.listLinks() : links;
   const { planned, failed, findings } = await planFeatures(netlink, index, current);
   const features = await applyPlanned(input, planned);
@@ -67,6 +67,23 @@ async function reconcileDevices(input: PassInput): Promise<OpOutcome & Pick<Pass
     findings,
     actual: await readActualState(netlink, scope, current),
   };
+}
+
+/** Where the kernel does not support a change in place, the device is made anew; what was on it follows in the same pass. */
+async function changeDevices(input: PassInput, links: readonly Link[]): Promise<OpOutcome> {
+  const { index, protocolName } = input;
+  const planned = deviceOps(index, links, protocolName);
+  const outcome = await applyPlanned(input, planned);
+  const fixed = new Set(outcome.failed.filter((failed) => isFixed(failed, planned)).map(({ key }) => key));
+  if (fixed.size === 0) return outcome;
+  const others = { ...outcome, failed: outcome.failed.filter(({ key }) => !fixed.has(key)) };
+  return mergeOutcomes(others, await applyPlanned(input, recreationOps(index, links, protocolName, fixed)));
+}
+
+/** EOPNOTSUPP to a change of a vxlan device's own parameters; anything else may pass, or has another cause, and costs no traffic. */
+function isFixed({ key, error }: FailedOp, planned: readonly PlannedOp[]): boolean {
+  if (!isTartanError(error, 'KERNEL_REFUSED') || error.data.errnoName !== 'EOPNOTSUPP') return false;
+  return planned.some(({ op, key: own }) => own === key && op.op === 'link-change' && op.change.vxlan !== undefined);
 }
 
 /** A pass that trusts the plan before for what the kernel holds, see plan-diff.ts. Rejects when links cannot be read. */

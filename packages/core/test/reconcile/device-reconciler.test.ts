@@ -168,3 +168,37 @@ describe('reconciler with a device of its own', () => {
     expect(kernel.sysctl('net/ipv4/ip_forward')).toBe('1');
   });
 });
+
+describe('a kernel that refuses a change in place', () => {
+  it.each([
+    ['the local address', { local: parseIpAddress('192.168.50.77') }],
+    ['learning', { learning: true }],
+  ])('as unsupported gets the device made anew with everything on it: %s', async (_, vxlan) => {
+    const kernel = host();
+    const { advance, reconciler } = start(kernel, plan);
+    await advance(1_000);
+    const { fdb, neighbours, routes } = kernel.snapshot();
+    const before = kernel.link('flannel.1').index;
+    kernel.changeLink('flannel.1', { vxlan });
+    kernel.failWhen((request) => request.op === 'link-change' && request.change.vxlan !== undefined, 'EOPNOTSUPP');
+    await advance(1_000);
+    expect(reconciler.status()).toMatchObject({ synced: true, findings: [] });
+    expect(kernel.link('flannel.1').index).not.toBe(before);
+    expect(kernel.snapshot()).toMatchObject({ fdb, neighbours, routes });
+  });
+
+  it.each([
+    ['the MTU', { mtuBytes: 1300 }, 'EOPNOTSUPP'],
+    ['the local address', { vxlan: { local: parseIpAddress('192.168.50.77') } }, 'EPERM'],
+  ] as const)('otherwise keeps the device: %s, %s', async (_, change, errno) => {
+    const kernel = host();
+    const { advance, reconciler } = start(kernel, plan);
+    await advance(1_000);
+    const before = kernel.link('flannel.1').index;
+    kernel.failWhen((request) => request.op === 'link-change', errno);
+    kernel.changeLink('flannel.1', change);
+    await advance(1_000);
+    expect(reconciler.status().findings).toMatchObject([{ code: 'KERNEL_REFUSED' }]);
+    expect(kernel.link('flannel.1').index).toBe(before);
+  });
+});
