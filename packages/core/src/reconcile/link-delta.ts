@@ -38,7 +38,7 @@ export function linkDelta(context: DeltaContext): KindDelta {
 export function linkRecreation(context: DeltaContext, keys: ReadonlySet<string>): PlannedOp[] {
   return [...context.index.links.values()].flatMap((desired) => {
     const [spec, existing] = [resolveSpec(desired, context), context.linkByName.get(desired.name)];
-    if (!keys.has(linkKey(desired.name)) || !spec || existing?.kind !== desired.kind) return [];
+    if (!keys.has(linkKey(desired.name)) || !spec || !isCreatable(spec) || existing?.kind !== desired.kind) return [];
     return [
       linkOp(desired.name, { op: 'link-delete', ifindex: existing.index }),
       linkOp(desired.name, { op: 'link-create', link: spec }),
