@@ -67,5 +67,6 @@ for (const program of ['tartand', 'tartanctl']) {
   cpSync(join(root, 'bin', program), join(out, 'bin', program));
   chmodSync(join(out, 'bin', program), 0o755);
 }
+cpSync(join(root, 'packages', 'cni', 'native', 'build', 'tartan'), join(out, 'bin', 'tartan-cni'));
 cpSync(join(root, 'LICENSE'), join(out, 'LICENSE'));
 writeFileSync(join(out, 'package.json'), '{ "private": true }\n');
