@@ -22,7 +22,7 @@ import { planUdp } from './plan';
 import { checkDeviceConflict } from './preflight/device-conflict';
 import { checkPortFree } from './preflight/port-free';
 import { checkTunAccess } from './preflight/tun-access';
-import { describeTunnel, mtuFindings, type Tunnel } from './tunnel';
+import { describeTunnel, mtuFindings, TUN_NAME, type Tunnel } from './tunnel';
 
 /*
  * Raw IP packets in UDP datagrams: nothing between the hosts needs to know more than UDP, and the header costs 28 bytes instead of
@@ -71,6 +71,7 @@ export function createUdpModule(environment: UdpEnvironment): BackendModule {
       underlayFacts: false,
     },
     create: (context) => new UdpBackend(context, environment, holderFor(context)),
+    isOwnDevice: ({ name, kind }) => kind === 'tun' && name === TUN_NAME,
   };
 }
 

@@ -108,6 +108,8 @@ export interface KernelRoute {
   readonly gateway?: string;
   readonly dev?: string;
   readonly protocol: string;
+  /** Absent: unicast. */
+  readonly type?: string;
 }
 
 /** Routes to peers: with our protocol number, both families. */
@@ -115,7 +117,7 @@ export async function ourRoutes(host: Host): Promise<KernelRoute[]> {
   const lists = await Promise.all(
     ['-4', '-6'].map((family) => host.ipJson<KernelRoute[]>(`${family} -N route show table main proto 158`)),
   );
-  return lists.flat().filter(({ gateway }) => gateway !== undefined);
+  return lists.flat().filter(({ type }) => type === undefined);
 }
 
 /** Every host has a route to every other host's subnets, through that host, and no other of ours. */

@@ -8,5 +8,6 @@ export interface DemoBackend {
 
 export const demoBackends: Readonly<Record<string, DemoBackend>> = {
   'host-gw': { config: { Type: 'host-gw' }, way: 'plain routes, no encapsulation' },
+  udp: { config: { Type: 'udp' }, way: 'IP in UDP 8285, through the packet loop' },
   vxlan: { config: { Type: 'vxlan' }, way: 'VXLAN over UDP 8472' },
 };
