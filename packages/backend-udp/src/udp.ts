@@ -42,11 +42,11 @@ import { describeTunnel, mtuFindings, TUN_NAME, type Tunnel } from './tunnel';
 
 /** What the backend does outside of BackendContext; tests give it another one. */
 export interface UdpEnvironment {
-  /** Throws where the addon cannot be loaded. Called only when this backend is used: the others must not need the addon. */
+  /** Throws PACKET_LOOP_ADDON_MISSING. Called only when this backend is used: the others must not need the addon. */
   loadLoop(context: BackendContext): CreatePacketLoop;
-  /** Rejects with BACKEND_TUN_UNAVAILABLE. */
+  /** Rejects with PACKET_LOOP_NO_TUN. */
   checkTunAccess(): Promise<void>;
-  /** Rejects with BACKEND_UDP_PORT_IN_USE. */
+  /** Rejects with PACKET_LOOP_PORT_IN_USE. */
   checkPortFree(local: IpAddress, port: number): Promise<void>;
 }
 

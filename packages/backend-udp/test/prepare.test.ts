@@ -63,8 +63,8 @@ describe('what stands in the way has a name', () => {
   it('no TUN devices', async () => {
     const path = join(mkdtempSync(join(tmpdir(), 'tartan-')), 'tun');
     await expect(prepare({}, { checkTunAccess: () => checkTunAccess(path) })).rejects.toMatchObject({
-      code: 'BACKEND_TUN_UNAVAILABLE',
-      data: { path, errnoName: 'ENOENT' },
+      code: 'PACKET_LOOP_NO_TUN',
+      data: { errno: 2, errnoName: 'ENOENT' },
     });
     await expect(checkTunAccess('/dev/null')).resolves.toBeUndefined();
   });
@@ -76,8 +76,8 @@ describe('what stands in the way has a name', () => {
     const { port } = socket.address();
     const local = Ipv4Address.parse('127.0.0.1');
     await expect(checkPortFree(local, port)).rejects.toMatchObject({
-      code: 'BACKEND_UDP_PORT_IN_USE',
-      data: { address: '127.0.0.1', port },
+      code: 'PACKET_LOOP_PORT_IN_USE',
+      data: { addresses: ['127.0.0.1'], port, errno: 98 },
     });
     await new Promise<void>((resolve) => socket.close(resolve));
     await expect(checkPortFree(local, port)).resolves.toBeUndefined();

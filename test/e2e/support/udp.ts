@@ -50,7 +50,7 @@ function readFrame(frame: Buffer, port: number): Datagram | undefined {
 }
 
 function readIpv4(packet: Buffer, port: number): Datagram | undefined {
-  const header = (packet[0] as number & 0x0f) * 4;
+  const header = ((packet[0] ?? 0) & 0x0f) * 4;
   const fragment = (packet.readUInt16BE(6) & 0x3fff) !== 0;
   return readUdp(packet.subarray(header, packet.readUInt16BE(2)), {
     protocol: packet[9],
@@ -96,7 +96,7 @@ function checksumRight(packet: Buffer, version: number): boolean | undefined {
   const protocol = version === 4 ? (packet[9] as number) : (packet[6] as number);
   if (protocol !== 6 && protocol !== 17) return undefined;
   if (version === 4 && (packet.readUInt16BE(6) & 0x3fff) !== 0) return undefined;
-  const segment = packet.subarray(version === 4 ? (packet[0] as number & 0x0f) * 4 : 40);
+  const segment = packet.subarray(version === 4 ? ((packet[0] ?? 0) & 0x0f) * 4 : 40);
   if (protocol === 17 && version === 4 && segment.readUInt16BE(6) === 0) return true;
   const addresses = version === 4 ? packet.subarray(12, 20) : packet.subarray(8, 40);
   return fold(sum(addresses) + sum(segment) + protocol + segment.length) === 0xffff;

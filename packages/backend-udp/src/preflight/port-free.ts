@@ -2,7 +2,7 @@ import { TartanError, type IpAddress } from '@tartan/core';
 import { createSocket } from 'node:dgram';
 
 /**
- * Resolves unless somebody else holds the port; rejects with BACKEND_UDP_PORT_IN_USE. Whatever else is wrong with the address, the
+ * Resolves unless somebody else holds the port; rejects with PACKET_LOOP_PORT_IN_USE. Whatever else is wrong with the address, the
  * packet loop will say.
  */
 export async function checkPortFree(local: IpAddress, port: number): Promise<void> {
@@ -13,8 +13,10 @@ export async function checkPortFree(local: IpAddress, port: number): Promise<voi
       socket.bind({ address: local.toString(), port, exclusive: true }, resolve);
     });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') return;
-    throw new TartanError('BACKEND_UDP_PORT_IN_USE', { address: local.toString(), port }, { cause: error });
+    const { code: errnoName, errno = 0 } = error as NodeJS.ErrnoException;
+    if (errnoName !== 'EADDRINUSE') return;
+    const data = { addresses: [local.toString()], port, errno: -errno, errnoName };
+    throw new TartanError('PACKET_LOOP_PORT_IN_USE', data, { cause: error });
   } finally {
     socket.close();
   }

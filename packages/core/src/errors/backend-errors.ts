@@ -81,19 +81,6 @@ export const backendErrors = defineErrors({
     cause: 'Something else made an interface with the name that the backend needs.',
     cure: 'If nothing needs it: ip link del NAME. Otherwise, with vxlan, choose another Backend.VNI, which is part of the name.',
   },
-  BACKEND_TUN_UNAVAILABLE: {
-    message: (data: { path: string; errnoName: string }) =>
-      `udp: TUN devices cannot be made: ${data.path} answers ${data.errnoName}`,
-    cause:
-      'The tun module is not loaded (ENOENT, ENODEV), or the daemon runs in a container that may not use the device (EPERM, EACCES).',
-    cure: 'On the host: modprobe tun. In a container: mount /dev/net/tun from the host and add NET_ADMIN. Else use another backend.',
-  },
-  BACKEND_UDP_PORT_IN_USE: {
-    message: (data: { address: string; port: number }) =>
-      `udp: UDP port ${data.port} of ${data.address} is in use by another program`,
-    cause: 'Something listens on the port of the tunnel: another flanneld or tartand on this host, for instance.',
-    cure: 'See who: ss -ulpn. Stop it, or choose another Backend.Port on all nodes.',
-  },
   BACKEND_VXLAN_VNI_IN_USE: {
     message: (data: { vni: number; port: number; ifname: string }) =>
       `vxlan: VNI ${data.vni} on UDP port ${data.port} belongs to the device ${data.ifname} already`,
