@@ -32,9 +32,11 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
         `${signal}: ${lost} of ${sent} packets lost, longest silence ${longestGapMs.toFixed(0)} ms, ` +
           `the old process was gone after ${downMs.toFixed(0)} ms`,
       );
-      // The figures are in docs/backends/udp.md; beside other tests this only catches a restart that waits for something.
-      expect(longestGapMs).toBeLessThan(5_000);
+      // How long it takes is in docs/backends/udp.md, measured on a machine at rest.
       expect(lost).toBeLessThan(sent);
+      const after = await all.lab.stream({ from: podOf(one), to: podOf(two), maxPackets: 500, echo: true });
+      const report = await after.stop();
+      expect({ lost: report.lost, back: report.back?.lost }).toEqual({ lost: 0, back: 0 });
     },
   );
 }
@@ -68,8 +70,9 @@ for (const { what, disturb } of disturbances) {
 }
 
 onTwo('a packet that is too large for the tunnel is answered with its MTU', async ([one, two]) => {
+  const [port] = await one.ipJson<{ ifname: string }[]>('link show master cni0');
+  for (const ifname of [port!.ifname, 'cni0']) await one.ip(`link set ${ifname} mtu 1500`);
   await podOf(one).ip('link set eth0 mtu 1500');
-  await one.ip('link set cni0 mtu 1500');
   const { stdout, stderr } = await podOf(one).run(
     ['ping', '-n', '-c', '1', '-W', '2', '-M', 'do', '-s', '1472', podOf(two).ipv4],
     { allowFailure: true },
