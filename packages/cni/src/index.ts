@@ -1,1 +1,2 @@
+export { type NodeStatus, nodeStatusPath, readNodeStatus, removeNodeStatus, writeNodeStatus } from './node-status';
 export { type PluginVariant, pluginProgram } from './plugin-program';

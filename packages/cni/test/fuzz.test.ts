@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => node.remove());
 
-const RUNS = 60;
+const RUNS = 40;
 
 function expectClean({ exitCode, stdout, stderr }: Outcome): void {
   expect(stderr).toBe('');

@@ -122,6 +122,19 @@ describe('CHECK', () => {
     expect(node.asked('CHECK.c1.eth0')).toMatchObject({ cniVersion: '1.1.0', mtu: 1234, type: 'bridge', prevResult });
   });
 
+  test('routes without gateway are through the default one of their family, as the delegate made them', async () => {
+    await node.call({ command: 'ADD' });
+    const given = {
+      ips: [{ address: '10.1.17.2/24', gateway: '10.1.17.1' }, { address: 'fc00::2/64' }],
+      routes: [{ dst: '10.1.0.0/16' }, { dst: 'fc00::/48' }, { dst: '10.9.0.0/16', gw: '10.1.17.9' }],
+    };
+    expect(await node.call({ command: 'CHECK', config: { prevResult: given } })).toEqual(success);
+    expect(node.asked('CHECK.c1.eth0')['prevResult']).toEqual({
+      ...given,
+      routes: [{ dst: '10.1.0.0/16', gw: '10.1.17.1' }, { dst: 'fc00::/48' }, { dst: '10.9.0.0/16', gw: '10.1.17.9' }],
+    });
+  });
+
   test('passes on what the delegate found', async () => {
     await node.call({ command: 'ADD' });
     node.answer('CHECK', '{"code":100,"msg":"route is gone"}', 1);

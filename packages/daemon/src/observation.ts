@@ -19,6 +19,7 @@ export interface Observation {
   readonly checks: NodeChecks;
   readonly metrics: DaemonMetrics;
   readonly page: StatusPage;
+  readonly readiness: ReadinessRegistry;
 }
 
 export interface ObservationOptions {
@@ -57,5 +58,5 @@ export async function openObservation(input: ObservationOptions): Promise<Observ
     });
     releases.add('health server', () => server.close());
   }
-  return { checks, metrics, page };
+  return { checks, metrics, page, readiness };
 }

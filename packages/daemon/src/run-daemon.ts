@@ -28,6 +28,7 @@ import { lastLeaseKey } from './datastores';
 import { loadBackends } from './load-backends';
 import { NodeLease, type NodeLeaseListener } from './node-lease';
 import { type NetworkSink, NodeNetwork } from './node-network';
+import { NodeStatusFile } from './node-status-file';
 import { type Observation, openObservation } from './observation';
 import { PeerProgrammer, type PeerProgrammerOptions } from './peer-programmer';
 import { Releases } from './releases';
@@ -245,7 +246,11 @@ interface Made extends Files {
   readonly leaseManager: LeaseManager;
 }
 
-function joinParts({ options, logger, world }: Making, { checks, metrics, page }: Observation, made: Made): Part[] {
+function joinParts(
+  { options, logger, world }: Making,
+  { checks, metrics, page, readiness }: Observation,
+  made: Made,
+): Part[] {
   const { clock } = world;
   const {
     identity,
@@ -275,12 +280,14 @@ function joinParts({ options, logger, world }: Making, { checks, metrics, page }
   page.network = network;
   metrics.dataPath.status = () => network.dataPathStatus();
   const backOff = new BackOff({ initialMs: 500, maxMs: 10_000 });
+  const nodeStatus = new NodeStatusFile({ subnetFile: options.subnetFile, readiness, clock, logger });
   const config = new ConfigSource({ datastore, strict: options.strictConfig, clock, logger, backOff });
   return [
     { name: 'config', run: (signal) => config.run(configListener(network, checks.config), signal) },
     { name: 'network', run: (signal) => network.run(signal) },
     { name: 'lease', run: (signal) => lease.run(leaseListener(network), signal) },
     { name: 'subnet file', run: (signal) => subnetFile.run(signal) },
+    { name: 'node status', run: (signal) => nodeStatus.run(signal) },
     {
       name: 'peers',
       run: (signal) =>
