@@ -1,3 +1,4 @@
 export * from './datastore';
 export * from './codec';
 export * from './file';
+export * from './shared/reachability';
