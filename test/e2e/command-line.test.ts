@@ -65,7 +65,12 @@ describe('a mistake is one line on stderr and status 2', () => {
       /--iface needs a value, but the option --ip-masq follows/,
     ],
     ['a file that is not there', ['--config=/does/not/exist.json'], {}, /options file \/does\/not\/exist\.json: /],
-    ['Kubernetes mode', ['--kube-subnet-mgr'], {}, /--kube-subnet-mgr is not available: .*--datastore/],
+    [
+      'two datastores',
+      ['--kube-subnet-mgr', '--datastore=etcd'],
+      {},
+      /--kube-subnet-mgr is not available: .*--datastore/,
+    ],
     ['half of a client certificate', ['--etcd-keyfile=/k.pem'], {}, /--etcd-certfile.*belongs to --etcd-keyfile/],
   ])('%s', async (_, args, env, message) => {
     const { exitCode, stdout, stderr } = await tartand(args, env);

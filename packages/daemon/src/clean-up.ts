@@ -22,7 +22,10 @@ import { lastLeaseKey } from './datastores';
  */
 
 export interface CleanUpOptions {
-  readonly options: Pick<DaemonOptions, 'subnetFile' | 'stateDir' | 'dryRun' | 'datastore' | 'etcdPrefix'>;
+  readonly options: Pick<
+    DaemonOptions,
+    'subnetFile' | 'stateDir' | 'dryRun' | 'datastore' | 'etcdPrefix' | 'kubeAnnotationPrefix'
+  >;
   readonly netlink: RtNetlink;
   readonly runner: CommandRunner;
   /** All that may have made devices here. */

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import {
   createFileDatastore,
   type Clock,
@@ -7,12 +9,37 @@ import {
   type Logger,
 } from '@tartan/core';
 import type * as EtcdModule from '@tartan/core/datastore/etcd';
+import type * as KubeModule from '@tartan/datastore-kube';
+import type { KubeCluster } from '@tartan/datastore-kube';
 
-/** Opens the datastore that the options name. Throws DATASTORE_OPTION_INVALID. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The cluster that the options name; null without Kubernetes. Throws DATASTORE_OPTION_INVALID. */
+export function openCluster(
+  options: DaemonOptions,
+  { env, clock, logger }: Surroundings & { readonly env: NodeJS.ProcessEnv },
+): KubeCluster | null {
+  if (options.datastore.kind !== 'kube') return null;
+  return new (loadKube().KubeCluster)({
+    apiUrls: options.kubeApiUrl,
+    kubeconfigFile: options.kubeconfigFile,
+    annotationPrefix: options.kubeAnnotationPrefix,
+    env,
+    clock,
+    logger,
+  });
+}
+
+/** Opens the datastore that the options name, to read from: with Kubernetes, not as one of its nodes. Throws DATASTORE_OPTION_INVALID. */
 export function openDatastore(
   options: DaemonOptions,
-  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+  { clock, logger, env = process.env }: Surroundings & { readonly env?: NodeJS.ProcessEnv },
 ): Datastore {
+  const cluster = openCluster(options, { clock, logger, env });
+  if (cluster) return cluster.openDatastore({ identity: null, configPath: options.netConfigPath });
   if (options.datastore.kind === 'file') {
     return createFileDatastore({ path: options.datastore.path, clock, logger });
   }
@@ -34,11 +61,34 @@ function loadEtcd() {
   return require('@tartan/core/datastore/etcd') as typeof EtcdModule;
 }
 
+/** The same for Kubernetes. */
+function loadKube() {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return require('@tartan/datastore-kube') as typeof KubeModule;
+}
+
+/** Where a daemon remembers the nodes of its cluster, beside its lease. */
+export function knownNodesPath(
+  options: Pick<DaemonOptions, 'stateDir' | 'kubeAnnotationPrefix' | 'subnetFile'>,
+): string {
+  const text = `${options.subnetFile}\0${options.kubeAnnotationPrefix}`;
+  const fingerprint = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return join(options.stateDir, `nodes-${fingerprint}.json`);
+}
+
 /** What tells this daemon's remembered lease from that of another daemon on the same host. */
 export function lastLeaseKey({
   datastore,
   etcdPrefix,
+  kubeAnnotationPrefix,
   subnetFile,
-}: Pick<DaemonOptions, 'datastore' | 'etcdPrefix' | 'subnetFile'>): LastLeaseKey {
-  return { subnetFile, datastore: datastore.kind === 'file' ? `file:${datastore.path}` : `etcd:${etcdPrefix}` };
+}: Pick<DaemonOptions, 'datastore' | 'etcdPrefix' | 'kubeAnnotationPrefix' | 'subnetFile'>): LastLeaseKey {
+  switch (datastore.kind) {
+    case 'file':
+      return { subnetFile, datastore: `file:${datastore.path}` };
+    case 'kube':
+      return { subnetFile, datastore: `kube:${kubeAnnotationPrefix}` };
+    case 'etcd':
+      return { subnetFile, datastore: `etcd:${etcdPrefix}` };
+  }
 }

@@ -72,10 +72,9 @@ export class NodeLease {
     }
     const { leaseManager, previous, check } = this.options;
     check.fail('waiting for a lease');
-    const lease = await leaseManager.acquire(
-      { config, attrs, previousSubnet: previous.subnet, previousIpv6Subnet: previous.ipv6Subnet },
-      signal,
-    );
+    const { subnet: previousSubnet, ipv6Subnet: previousIpv6Subnet } = previous;
+    const onWaiting = (reason: string): void => check.fail(`waiting for a lease: ${reason}`);
+    const lease = await leaseManager.acquire({ config, attrs, previousSubnet, previousIpv6Subnet, onWaiting }, signal);
     this.config = config;
     this.attrs = attrs;
     this.unpublished = null;

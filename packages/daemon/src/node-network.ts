@@ -66,6 +66,10 @@ export interface NodeNetworkOptions {
   readonly sink: NetworkSink;
   /** The external interface is another one, or has other addresses: open connections may lead nowhere. */
   readonly onInterfaceChanged?: () => void;
+  /** Public addresses that an administrator has written where the node is known; they stand for the flags. */
+  readonly annotatedAddresses?: (
+    signal: AbortSignal,
+  ) => Promise<{ readonly publicIP: string | null; readonly publicIPv6: string | null }>;
   readonly checks: NodeChecks;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -193,7 +197,7 @@ export class NodeNetwork {
   private async bringUp(config: NetworkConfig, signal: AbortSignal): Promise<void> {
     const { checks, lease: nodeLease } = this.deps;
     const module = await checks.guard('backend', signal, () => this.deps.findBackend(config.backendType));
-    const externalInterface = await checks.guard('interface', signal, () => this.selectInterface(config));
+    const externalInterface = await checks.guard('interface', signal, () => this.selectInterface(config, signal));
     this.chosen = externalInterface;
     this.follower.follow(externalInterface);
     const [backend, publication] = await checks.guard('backend', signal, async () => {
@@ -214,8 +218,9 @@ export class NodeNetwork {
     return module.create({ ...context, ...(firewall && { firewall }) });
   }
 
-  private selectInterface(config: NetworkConfig): Promise<ExternalInterface> {
+  private async selectInterface(config: NetworkConfig, signal: AbortSignal): Promise<ExternalInterface> {
     const { netlink, options, logger } = this.deps;
+    const annotated = await this.deps.annotatedAddresses?.(signal);
     return selectExternalInterface({
       netlink,
       logger,
@@ -225,8 +230,8 @@ export class NodeNetwork {
         iface: options.iface,
         ifaceRegex: options.ifaceRegex,
         ifaceCanReach: options.ifaceCanReach.join(','),
-        publicIP: options.publicIp?.toString() ?? '',
-        publicIPv6: options.publicIpv6?.toString() ?? '',
+        publicIP: annotated?.publicIP ?? options.publicIp?.toString() ?? '',
+        publicIPv6: annotated?.publicIPv6 ?? options.publicIpv6?.toString() ?? '',
       },
     });
   }

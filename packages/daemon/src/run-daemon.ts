@@ -21,10 +21,11 @@ import {
   suspiciousVariables,
   takeNotifyEnvironment,
 } from '@tartan/core';
+import type { KubeCluster } from '@tartan/datastore-kube';
 import { withBlackholeRoute } from './blackhole-route';
 import { ConfigSource, type ConfigSourceListener } from './config-source';
 import { followDatastore } from './datastore-check';
-import { lastLeaseKey } from './datastores';
+import { knownNodesPath, lastLeaseKey } from './datastores';
 import { loadBackends } from './load-backends';
 import { NodeLease, type NodeLeaseListener } from './node-lease';
 import { type NetworkSink, NodeNetwork } from './node-network';
@@ -88,7 +89,9 @@ async function makeParts(making: Making): Promise<Part[]> {
   const notifyEnvironment = takeNotifyEnvironment(env, process.pid);
   logStart(options, env, logger);
   const observation = await openObservation({ options, notifyEnvironment, clock, logger, signal, releases });
-  const identity = await readIdentity(making);
+  const cluster = world.openCluster?.(options, env, logger) ?? null;
+  if (cluster) releases.add('Kubernetes API', () => cluster.close());
+  const identity = await readIdentity(making, cluster);
   observation.page.identity = identity;
   const files = await openFiles(making, observation, identity);
   const netlink = world.openNetlink(logger);
@@ -98,9 +101,10 @@ async function makeParts(making: Making): Promise<Part[]> {
   const onDevices = (devices: readonly string[]): void => traffic?.setDevices(devices);
   const programmer = await openProgrammer(making, observation, { netlink, present: files.present, onDevices });
   const backends = await loadBackends(options.backendModule);
-  const { datastore, leaseManager } = await openDatastore(making, observation, identity);
+  const { datastore, leaseManager } = await openDatastore(making, observation, identity, cluster);
   return joinParts(making, observation, {
     ...files,
+    cluster,
     identity,
     netlink,
     programmer,
@@ -112,14 +116,31 @@ async function makeParts(making: Making): Promise<Part[]> {
   });
 }
 
-function readIdentity({ options, env, world }: Making): Promise<OwnerIdentity> {
+async function readIdentity(
+  { options, env, world, signal }: Making,
+  cluster: KubeCluster | null,
+): Promise<OwnerIdentity> {
   const { machineIdPath } = world;
+  const nodeName = cluster ? await nodeNameInCluster(options, env, cluster, signal) : options.nodeName;
   return readNodeIdentity({
-    nodeName: options.nodeName,
+    nodeName,
     env,
     hostname: () => world.hostname(),
     ...(machineIdPath !== undefined && { machineIdPath }),
   });
+}
+
+/** The flag, NODE_NAME, and else the node of the pod that we run in (flannel-compat 3.1); outside of a pod the host name remains. */
+async function nodeNameInCluster(
+  { nodeName }: DaemonOptions,
+  env: NodeJS.ProcessEnv,
+  cluster: KubeCluster,
+  signal: AbortSignal,
+): Promise<string> {
+  const given = [nodeName, env['NODE_NAME']].map((name) => name?.trim()).find((name) => name);
+  const { POD_NAME: pod, POD_NAMESPACE: namespace } = env;
+  if (given !== undefined || !pod || !namespace) return given ?? '';
+  return cluster.nodeNameOfPod(namespace, pod, signal);
 }
 
 interface Files {
@@ -218,8 +239,11 @@ async function openDatastore(
   { options, logger, world, releases }: Making,
   { metrics, page }: Observation,
   identity: OwnerIdentity,
+  cluster: KubeCluster | null,
 ): Promise<{ readonly datastore: Datastore; readonly leaseManager: LeaseManager }> {
-  const datastore = await world.openDatastore(options, logger);
+  const datastore = cluster
+    ? cluster.openDatastore({ identity, configPath: options.netConfigPath, stateFile: knownNodesPath(options) })
+    : await world.openDatastore(options, logger);
   releases.add('datastore', () => datastore.close());
   const leaseManager = createLeaseManager({
     datastore,
@@ -236,6 +260,7 @@ async function openDatastore(
 }
 
 interface Made extends Files {
+  readonly cluster: KubeCluster | null;
   readonly identity: OwnerIdentity;
   readonly netlink: RtNetlink;
   readonly programmer: PeerProgrammer;
@@ -253,6 +278,7 @@ function joinParts(
 ): Part[] {
   const { clock } = world;
   const {
+    cluster,
     identity,
     netlink,
     programmer,
@@ -276,7 +302,15 @@ function joinParts(
   const firewall = world.traffic && { runner: world.traffic.runner, ...(generation && { generation }) };
   const parts = { identity, netlink, lease, findBackend, subnetFile, sink, ...(firewall && { firewall }) };
   const onInterfaceChanged = (): void => datastore.reconnect?.();
-  const network = new NodeNetwork({ ...parts, options, checks, clock, logger, onInterfaceChanged });
+  const network = new NodeNetwork({
+    ...parts,
+    options,
+    checks,
+    clock,
+    logger,
+    onInterfaceChanged,
+    ...(cluster && { annotatedAddresses: (signal: AbortSignal) => cluster.annotatedAddresses(identity.node, signal) }),
+  });
   page.network = network;
   metrics.dataPath.status = () => network.dataPathStatus();
   const backOff = new BackOff({ initialMs: 500, maxMs: 10_000 });
@@ -299,7 +333,19 @@ function joinParts(
     { name: 'kernel', run: (signal) => programmer.run(signal) },
     ...(traffic ? [{ name: 'traffic rules', run: (signal: AbortSignal) => traffic.run(signal) }] : []),
     { name: 'datastore', run: (signal) => followDatastore({ datastore, check: checks.datastore, clock }, signal) },
+    ...(cluster ? [nodeCondition(cluster, identity, options, readiness)] : []),
   ];
+}
+
+function nodeCondition(
+  cluster: KubeCluster,
+  { node }: OwnerIdentity,
+  options: DaemonOptions,
+  readiness: Observation['readiness'],
+): Part {
+  const { setNodeNetworkUnavailable: condition, withdrawNodeNetwork: withdraw } = options;
+  const follower = cluster.condition({ node, readiness, condition, withdraw });
+  return { name: 'node condition', run: (signal) => follower.run(signal) };
 }
 
 function leaseListener(network: NodeNetwork): NodeLeaseListener {

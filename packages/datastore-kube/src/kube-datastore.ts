@@ -45,6 +45,8 @@ export interface KubeDatastoreOptions {
   /** Who we are: `node` is the name of our Node object. null for a reader. */
   readonly identity: OwnerIdentity | null;
   readonly configPath: string;
+  /** Remembers the nodes from one run to the next. Nothing is remembered unless given. */
+  readonly stateFile?: string | undefined;
   readonly clock: Clock;
   readonly random?: Random;
   readonly logger: Logger;
@@ -62,7 +64,12 @@ const SETTLE_MS = 1_000;
 
 export class KubeDatastore implements Datastore {
   readonly name = DATASTORE_NAME;
-  readonly capabilities: DatastoreCapabilities = { expiry: false, allocation: false };
+  readonly capabilities: DatastoreCapabilities = {
+    expiry: false,
+    allocation: false,
+    howToAssign:
+      'the Node needs spec.podCIDR: run kube-controller-manager with --allocate-node-cidrs=true and --cluster-cidr equal to Network (kubeadm: --pod-network-cidr)',
+  };
   readonly view: NodeView;
   readonly reflector: NodeReflector;
   private readonly objects: NodeObjects;

@@ -26,7 +26,10 @@ export class NodeObjects {
     const call = { operation: `get node ${name}`, key: `nodes/${name}`, path };
     const list = (await this.options.client.json(call, signal)) as NodeListObject;
     const object = list.items?.[0];
-    return { node: object ? trimNode(object, this.options.names) : null, version: list.metadata?.resourceVersion ?? '' };
+    return {
+      node: object ? trimNode(object, this.options.names) : null,
+      version: list.metadata?.resourceVersion ?? '',
+    };
   }
 
   /**

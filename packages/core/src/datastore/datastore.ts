@@ -58,6 +58,8 @@ export interface DatastoreCapabilities {
   readonly expiry: boolean;
   /** Anybody can create leases; false when subnets are assigned by an administrator (static nodes file). */
   readonly allocation: boolean;
+  /** Without allocation: what an administrator has to do so that a node gets its subnet. A sentence for logs and status pages. */
+  readonly howToAssign?: string;
 }
 
 export interface DatastoreStatus {

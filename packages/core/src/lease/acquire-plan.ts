@@ -13,7 +13,7 @@ import { parseLeaseKey, type LeaseListing, type LeaseRecord } from '../datastore
 import { isTartanError, type TartanError } from '../errors';
 import type { IpPrefix } from '../ip';
 import type { Random } from '../runtime';
-import { allocateSubnets, fitsIpv4, fitsIpv6, overlap } from './allocate';
+import { allocateSubnets, fitsIpv4, fitsIpv6, overlap, suitsAssigned } from './allocate';
 import { signAttrs } from './attrs';
 import { duplicateOf } from './duplicate';
 import type { LeaseAttrs, LeaseSubnets, OwnerIdentity } from './lease';
@@ -49,7 +49,7 @@ export type AcquireStep =
   | { readonly action: 'move'; readonly record: LeaseRecord; readonly to: LeaseSubnets; readonly attrs: LeaseAttrs }
   | { readonly action: 'create'; readonly to: LeaseSubnets; readonly attrs: LeaseAttrs }
   /** Nothing is assigned to this node yet. */
-  | { readonly action: 'wait' }
+  | { readonly action: 'wait'; readonly reason: string }
   | { readonly action: 'refuse'; readonly error: TartanError };
 
 export interface AcquirePlan {
@@ -103,7 +103,7 @@ function stepFor(situation: AcquireSituation, best: Candidate | undefined): Acqu
   const { listing, config, identity, allocation } = situation;
   const attrs = signAttrs(situation.attrs, identity, best?.record.attrs);
   if (best?.whole) return { action: 'reuse', record: best.record, attrs };
-  if (!allocation) return { action: 'wait' };
+  if (!allocation) return { action: 'wait', reason: whyUnsuited(config, best) };
   try {
     const others = { ...listing, records: listing.records.filter((record) => record !== best?.record) };
     const to = allocateSubnets({ ...situation, config, used: takenPlaces(situation, others), keep: best?.keep ?? {} });
@@ -114,6 +114,13 @@ function stepFor(situation: AcquireSituation, best: Candidate | undefined): Acqu
   }
 }
 
+/** In words, for whoever assigns subnets. */
+function whyUnsuited({ ipv4, ipv6 }: NetworkConfig, best: Candidate | undefined): string {
+  if (!best) return 'no subnet is assigned to this node';
+  const networks = [ipv4?.network, ipv6?.network].flatMap((network) => (network ? [network.toString()] : []));
+  return `${describePlace(best.record)} is assigned to this node, needed is one subnet inside of each of ${networks.join(' and ')}`;
+}
+
 function candidate(situation: AcquireSituation, own: readonly LeaseRecord[], record: LeaseRecord): Candidate {
   const { config, listing } = situation;
   const older = listing.records.filter(
@@ -121,8 +128,10 @@ function candidate(situation: AcquireSituation, own: readonly LeaseRecord[], rec
   );
   const free4 = !older.some(({ subnet }) => subnet !== null && record.subnet?.overlaps(subnet));
   const free6 = !older.some(({ ipv6Subnet }) => ipv6Subnet !== null && record.ipv6Subnet?.overlaps(ipv6Subnet));
-  const good4 = free4 && fitsIpv4(config, record.subnet);
-  const good6 = free6 && fitsIpv6(config, record.ipv6Subnet);
+  // Whoever assigns subnets need not cut them as we would; they must lie inside of the network.
+  const assigned = situation.allocation ? null : suitsAssigned(config, record);
+  const good4 = free4 && (assigned?.ipv4 ?? fitsIpv4(config, record.subnet));
+  const good6 = free6 && (assigned?.ipv6 ?? fitsIpv6(config, record.ipv6Subnet));
   const keep = {
     ...(good4 && record.subnet && { subnet: record.subnet }),
     ...(good6 && record.ipv6Subnet && { ipv6Subnet: record.ipv6Subnet }),

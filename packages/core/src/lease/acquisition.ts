@@ -68,6 +68,7 @@ export class Acquisition {
     } catch (error) {
       if (isTartanError(error, 'DATASTORE_UNAVAILABLE')) {
         this.outage.failed(error);
+        this.request.onWaiting?.(error.message);
         return 'unavailable';
       }
       this.outage.succeeded();
@@ -106,7 +107,7 @@ export class Acquisition {
     const { datastore, logger, ttlSeconds } = this.own.options;
     switch (step.action) {
       case 'wait':
-        this.logOnce('warn', 'no lease is assigned to this node, waiting for one');
+        this.wait(step.reason);
         return 'unassigned';
       case 'create':
         this.written = await this.create(step, signal);
@@ -118,6 +119,13 @@ export class Acquisition {
       case 'reuse':
         return this.reuse(step, signal);
     }
+  }
+
+  private wait(reason: string): void {
+    const { howToAssign: remedy } = this.own.options.datastore.capabilities;
+    const message = 'no lease is assigned to this node, waiting for one';
+    this.logOnce('warn', message, { reason, ...(remedy !== undefined && { remedy }) });
+    this.request.onWaiting?.(remedy === undefined ? reason : `${reason}; ${remedy}`);
   }
 
   private async create({ to, attrs }: Extract<AcquireStep, { action: 'create' }>, signal: AbortSignal) {

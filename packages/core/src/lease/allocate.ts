@@ -46,6 +46,17 @@ export function fitsIpv6(config: NetworkConfig, subnet: Ipv6Prefix | null): bool
   return config.ipv6 && subnet ? isSlot(config.ipv6, subnet) : !config.ipv6 && !subnet;
 }
 
+/** True when the assigned subnets are what the config needs: one of each family that is on, anywhere inside of its network. */
+export function suitsAssigned(
+  config: NetworkConfig,
+  { subnet, ipv6Subnet }: LeaseSubnets,
+): { readonly ipv4: boolean; readonly ipv6: boolean } {
+  return {
+    ipv4: config.ipv4 && subnet ? config.ipv4.network.contains(subnet) : !config.ipv4 && !subnet,
+    ipv6: config.ipv6 && ipv6Subnet ? config.ipv6.network.contains(ipv6Subnet) : !config.ipv6 && !ipv6Subnet,
+  };
+}
+
 export function overlap(a: LeaseSubnets, b: LeaseSubnets): boolean {
   const v4 = a.subnet !== null && b.subnet !== null && a.subnet.overlaps(b.subnet);
   return v4 || (a.ipv6Subnet !== null && b.ipv6Subnet !== null && a.ipv6Subnet.overlaps(b.ipv6Subnet));

@@ -9,6 +9,8 @@ export interface LeaseRequest {
   /** Subnets of the last run (subnet.env), taken again when free and still inside the config. */
   readonly previousSubnet?: Ipv4Prefix | null;
   readonly previousIpv6Subnet?: Ipv6Prefix | null;
+  /** Called while there is nothing to do but wait, with what is waited for and its remedy; again when that changes. */
+  readonly onWaiting?: (reason: string) => void;
 }
 
 /** What to do when a stranger holds our subnet: `keep` stays unready and tries on, `reacquire` takes another, `exit` ends. */

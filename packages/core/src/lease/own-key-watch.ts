@@ -21,7 +21,8 @@ export function isHeldInDoubt(own: OwnLease, held: LeaseRecord, mirror: LeaseMir
 export function isLastPlaceFree(own: OwnLease, mirror: LeaseMirror): boolean {
   const { last } = own;
   if (!last || !mirror.synced) return false;
-  if (!own.options.datastore.capabilities.allocation && !mirror.records.has(last.key)) return false;
+  const assigned = mirror.records.has(last.key) || mirror.skipped.has(last.key);
+  if (!own.options.datastore.capabilities.allocation && !assigned) return false;
   for (const record of mirror.records.values()) {
     if (overlap(record, last) && !own.isOwnWriting(record.attrs)) return false;
   }

@@ -46,7 +46,9 @@ export class ApiClient {
   /** The parsed answer. Rejects with DATASTORE_* or the abort reason. */
   async json(call: ApiRequest, signal: AbortSignal): Promise<unknown> {
     const response = await this.stream(call, signal);
-    const limit = this.options.clock.setTimer(this.timeoutMs, () => response.destroy(new Error('the answer did not end')));
+    const limit = this.options.clock.setTimer(this.timeoutMs, () =>
+      response.destroy(new Error('the answer did not end')),
+    );
     try {
       return JSON.parse(await readText(response)) as unknown;
     } catch (error) {

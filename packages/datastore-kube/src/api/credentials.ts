@@ -56,13 +56,12 @@ export class FileCredentials implements Credentials {
 
   private async stamp(): Promise<string> {
     const { tokenFile, caFile } = this.options;
-    const stamps = await Promise.all([tokenFile, caFile].map((path) => (path === null ? '' : stampOf(path))));
-    return stamps.join(' ');
+    return (await Promise.all([stampOf(tokenFile), stampOf(caFile)])).join(' ');
   }
 
   private async read(before: Access | undefined): Promise<Access> {
     const { tokenFile, caFile } = this.options;
-    const [token, ca] = await Promise.all([tokenFile, caFile].map((path) => (path === null ? null : readIfThere(path))));
+    const [token, ca] = await Promise.all([readIfThere(tokenFile), readIfThere(caFile)]);
     const headers = token ? { authorization: `Bearer ${token.trim()}` } : {};
     // Sockets are kept per set of TLS options: a new token alone must not close them.
     const tls = before && (before.tls.ca ?? null) === (ca ?? null) ? before.tls : ca ? { ca } : {};
@@ -70,7 +69,8 @@ export class FileCredentials implements Credentials {
   }
 }
 
-async function stampOf(path: string): Promise<string> {
+async function stampOf(path: string | null): Promise<string> {
+  if (path === null) return '';
   try {
     const { ino, mtimeMs, size } = await stat(path);
     return `${ino} ${mtimeMs} ${size}`;
@@ -79,7 +79,8 @@ async function stampOf(path: string): Promise<string> {
   }
 }
 
-async function readIfThere(path: string): Promise<string | null> {
+async function readIfThere(path: string | null): Promise<string | null> {
+  if (path === null) return null;
   try {
     return await readFile(path, 'utf8');
   } catch {

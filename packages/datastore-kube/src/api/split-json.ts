@@ -124,7 +124,11 @@ class ItemSplitter {
   }
 
   private frameEndsWithItems(tail: Buffer): boolean {
-    return /"items"\s*:\s*$/.test(Buffer.concat([...this.frame, tail]).subarray(-64).toString('latin1'));
+    return /"items"\s*:\s*$/.test(
+      Buffer.concat([...this.frame, tail])
+        .subarray(-64)
+        .toString('latin1'),
+    );
   }
 
   /** Text between items belongs to nobody; before the array it is part of the frame. */
@@ -145,7 +149,8 @@ class ItemSplitter {
     if (this.inItems && this.depth > ITEM_DEPTH) {
       this.item.push(Buffer.from(rest));
       this.itemLength += rest.length;
-      if (this.itemLength > LONGEST_OBJECT_BYTES) throw new Error(`an item is longer than ${LONGEST_OBJECT_BYTES} bytes`);
+      if (this.itemLength > LONGEST_OBJECT_BYTES)
+        throw new Error(`an item is longer than ${LONGEST_OBJECT_BYTES} bytes`);
     } else if (!this.inItems || !this.seenItems) {
       this.frame.push(Buffer.from(rest));
     }

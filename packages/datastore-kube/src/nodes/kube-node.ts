@@ -50,11 +50,7 @@ const STATUS = Buffer.from(',"status":{');
  * heartbeat. The server writes members in the order of its types (metadata, spec, status: k8s.io/api/core/v1 Node); `closing` ends
  * what is left in front of the status. Text in another order, or without a spec, is parsed as a whole.
  */
-export function parseWithoutStatus<Value>(
-  bytes: Buffer,
-  closing: string,
-  hasSpec: (value: Value) => boolean,
-): Value {
+export function parseWithoutStatus<Value>(bytes: Buffer, closing: string, hasSpec: (value: Value) => boolean): Value {
   const at = bytes.indexOf(STATUS);
   if (at > 0) {
     try {

@@ -1,4 +1,12 @@
-import { Ipv4Address, Ipv4Prefix, Ipv6Prefix, leaseKey, type LeaseAttrs, type LeaseSubnets, type OwnerIdentity } from '@tartan/core';
+import {
+  Ipv4Address,
+  Ipv4Prefix,
+  Ipv6Prefix,
+  leaseKey,
+  type LeaseAttrs,
+  type LeaseSubnets,
+  type OwnerIdentity,
+} from '@tartan/core';
 import type { KubeNode } from './kube-node';
 import { decodeAnnotations, takesPart } from './lease-annotations';
 

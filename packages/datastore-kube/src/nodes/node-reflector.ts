@@ -108,7 +108,9 @@ export class NodeReflector {
   private async list(): Promise<void> {
     const first = this.resourceVersion === null;
     // 0: whatever the server has in memory, which costs it nothing. Later, never older than what we saw.
-    const version = first ? 'resourceVersion=0' : `resourceVersion=${this.resourceVersion ?? ''}&resourceVersionMatch=NotOlderThan`;
+    const version = first
+      ? 'resourceVersion=0'
+      : `resourceVersion=${this.resourceVersion ?? ''}&resourceVersionMatch=NotOlderThan`;
     try {
       await this.listFrom(version);
     } catch (error) {
@@ -144,7 +146,10 @@ export class NodeReflector {
     const limit = clock.setTimer(LIST_LIMIT_MS, () => response.destroy(new Error('the list did not end in time')));
     try {
       return await splitItems(response as AsyncIterable<Buffer>, (bytes) => {
-        const node = trimNode(parseWithoutStatus<NodeObject>(bytes, '}', ({ spec }) => spec !== undefined), names);
+        const node = trimNode(
+          parseWithoutStatus<NodeObject>(bytes, '}', ({ spec }) => spec !== undefined),
+          names,
+        );
         if (node) nodes.set(node.name, node);
       });
     } catch (error) {

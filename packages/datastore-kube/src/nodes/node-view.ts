@@ -8,7 +8,15 @@
  * Two nodes with one podCIDR cannot both be a lease of that name: the older one is, the other is set aside with a reason.
  */
 import { randomBytes } from 'node:crypto';
-import type { Clock, LeaseAttrs, LeaseEvent, LeaseListing, LeaseRecord, OwnerIdentity, SkippedEntry } from '@tartan/core';
+import type {
+  Clock,
+  LeaseAttrs,
+  LeaseEvent,
+  LeaseListing,
+  LeaseRecord,
+  OwnerIdentity,
+  SkippedEntry,
+} from '@tartan/core';
 import { nodeIdentity, type KubeNode } from './kube-node';
 import { encodeAnnotations, missingAnnotations } from './lease-annotations';
 import { assignmentOfNode, leaseOfNode, nodeKey, type Families, type NodeLease } from './node-lease';
@@ -80,7 +88,9 @@ export class NodeView {
   }
 
   /** The lease under `key`, and whose it is. */
-  find(key: string): { readonly node: string; readonly record: LeaseRecord | null; readonly modRevision: bigint } | undefined {
+  find(
+    key: string,
+  ): { readonly node: string; readonly record: LeaseRecord | null; readonly modRevision: bigint } | undefined {
     return this.entries.get(key);
   }
 

@@ -75,7 +75,10 @@ export class ObjectStore {
     const before = this.get(name);
     this.check(before, object.metadata);
     const { uid, creationTimestamp } = before.metadata;
-    return this.store('MODIFIED', { ...object, metadata: { ...object.metadata, name, uid, creationTimestamp } } as StoredObject);
+    return this.store('MODIFIED', {
+      ...object,
+      metadata: { ...object.metadata, name, uid, creationTimestamp },
+    } as StoredObject);
   }
 
   /** `status`: the sub-resource, which leaves the spec as it is (nodeStatusStrategy). */
@@ -83,8 +86,8 @@ export class ObjectStore {
     const before = this.get(name);
     const { metadata = {}, ...rest } = patch as { metadata?: JsonObject };
     this.check(before, metadata);
-    const { resourceVersion: _, uid: __, ...more } = metadata;
-    const merged = strategicMerge(before, { ...rest, metadata: more }) as StoredObject;
+    const { resourceVersion, uid } = before.metadata;
+    const merged = strategicMerge(before, { ...rest, metadata: { ...metadata, resourceVersion, uid } }) as StoredObject;
     const after = status ? { ...merged, spec: before['spec'] } : { ...merged, status: before['status'] };
     // A patch that changes nothing writes nothing.
     if (JSON.stringify(after) === JSON.stringify(before)) return before;

@@ -1,19 +1,23 @@
 /** Any JSON object. */
-export type JsonObject = { [member: string]: unknown };
+export type JsonObject = Record<string, unknown>;
 
 /** Lists that are merged by a key of their elements (patchMergeKey in k8s.io/api/core/v1, Node and NodeStatus). */
 const MERGE_KEYS: Readonly<Record<string, string>> = { conditions: 'type', addresses: 'type', taints: 'key' };
 
 /** A strategic-merge patch as the API server applies it to a Node: null deletes, objects and keyed lists merge, the rest replaces. */
 export function strategicMerge(target: JsonObject, patch: JsonObject): JsonObject {
-  const result: JsonObject = { ...target };
+  const result = new Map(Object.entries(target));
   for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete result[name];
-    else if (isObject(value)) result[name] = strategicMerge(isObject(result[name]) ? result[name] : {}, value);
-    else if (Array.isArray(value) && MERGE_KEYS[name]) result[name] = mergeList(result[name], value, MERGE_KEYS[name]);
-    else result[name] = value;
+    if (value === null) result.delete(name);
+    else result.set(name, mergeMember(name, result.get(name), value));
   }
-  return result;
+  return Object.fromEntries(result);
+}
+
+function mergeMember(name: string, present: unknown, value: unknown): unknown {
+  if (isObject(value)) return strategicMerge(isObject(present) ? present : {}, value);
+  const key = MERGE_KEYS[name];
+  return Array.isArray(value) && key !== undefined ? mergeList(present, value, key) : value;
 }
 
 function mergeList(present: unknown, patch: readonly unknown[], key: string): unknown[] {

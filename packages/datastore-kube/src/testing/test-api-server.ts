@@ -132,16 +132,19 @@ export class TestApiServer {
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { faults, options } = this;
     const call = parseCall(request);
-    this.calls.push(`${call.verb} ${call.resource}${call.query.size > 0 ? `?${decodeURIComponent(String(call.query))}` : ''}`);
+    this.calls.push(
+      `${call.verb} ${call.resource}${call.query.size > 0 ? `?${decodeURIComponent(String(call.query))}` : ''}`,
+    );
     const body = await readBody(request);
     if (faults.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, faults.delayMs));
     if (faults.status !== null) throw new StoreError(faults.status, 'InternalError', 'told to fail');
     const [, token] = /^Bearer (.*)$/.exec(request.headers.authorization ?? '') ?? [];
-    if (options.tokens && !options.tokens.includes(token ?? '')) throw new StoreError(401, 'Unauthorized', 'Unauthorized');
+    if (options.tokens && !options.tokens.includes(token ?? ''))
+      throw new StoreError(401, 'Unauthorized', 'Unauthorized');
     this.authorize(call);
-    if (call.verb === 'watch') return this.watch(call, response);
-    if (call.verb === 'list') return this.list(call, response);
-    json(response, call.verb === 'create' ? 201 : 200, this.perform(call, body));
+    if (call.verb === 'watch') this.watch(call, response);
+    else if (call.verb === 'list') this.list(call, response);
+    else json(response, call.verb === 'create' ? 201 : 200, this.perform(call, body));
   }
 
   /** The message is the one of k8s.io/apiserver responsewriters.forbiddenMessage. */
@@ -173,7 +176,11 @@ export class TestApiServer {
       case 'delete':
         return store.delete(name ?? '');
       default:
-        throw new StoreError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource');
+        throw new StoreError(
+          405,
+          'MethodNotAllowed',
+          'the server does not allow this method on the requested resource',
+        );
     }
   }
 
@@ -200,7 +207,11 @@ export class TestApiServer {
       resourceVersion: String(version),
       ...(more && { continue: writeToken(version, page.at(-1) ?? ''), remainingItemCount: rest.length - page.length }),
     };
-    void this.sendList(response, metadata, page.map((name) => store.get(name)));
+    void this.sendList(
+      response,
+      metadata,
+      page.map((name) => store.get(name)),
+    );
   }
 
   private async sendList(response: ServerResponse, metadata: object, items: readonly StoredObject[]): Promise<void> {
@@ -228,7 +239,10 @@ export class TestApiServer {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
     try {
-      const backlog = asked === 0 ? store.names.map((name) => addedLine(store.get(name))) : store.since(asked).map(({ line }) => line);
+      const backlog =
+        asked === 0
+          ? store.names.map((name) => addedLine(store.get(name)))
+          : store.since(asked).map(({ line }) => line);
       for (const line of backlog) this.write(response, line);
     } catch (error) {
       // The cacher starts a watch that only says so (cacher.go, newErrWatcher).
@@ -244,7 +258,9 @@ export class TestApiServer {
     this.watches.add(response);
     const unlisten = store.listen(({ line }) => this.write(response, line));
     const { bookmarkMs = 60_000 } = this.options;
-    const bookmarks = query.get('allowWatchBookmarks') ? setInterval(() => this.write(response, bookmarkLine(store.version)), bookmarkMs) : undefined;
+    const bookmarks = query.get('allowWatchBookmarks')
+      ? setInterval(() => this.write(response, bookmarkLine(store.version)), bookmarkMs)
+      : undefined;
     const seconds = Number(query.get('timeoutSeconds') ?? 1_800);
     const end = setTimeout(() => response.end(), seconds * 1_000);
     const stop = (): void => {
@@ -284,7 +300,9 @@ function parseCall(request: IncomingMessage): Call {
   const url = new URL(request.url ?? '/', 'http://server');
   const query = url.searchParams;
   if (url.pathname === '/version') return { verb: 'get', resource: 'version', name: null, namespace: null, query };
-  const match = /^\/api\/v1(?:\/namespaces\/([^/]+))?\/(nodes|pods|events)(?:\/([^/]+))?(?:\/(status))?$/.exec(url.pathname);
+  const match = /^\/api\/v1(?:\/namespaces\/([^/]+))?\/(nodes|pods|events)(?:\/([^/]+))?(?:\/(status))?$/.exec(
+    url.pathname,
+  );
   const [, namespace = null, kind = 'unknown', name = null, sub] = match ?? [];
   const method = VERBS[request.method ?? ''] ?? 'unknown';
   const verb = method === 'get' && name === null ? (query.has('watch') ? 'watch' : 'list') : method;
@@ -324,7 +342,13 @@ function addedLine(object: StoredObject): Buffer {
 }
 
 function bookmarkLine(version: number): Buffer {
-  const object = { kind: 'Node', apiVersion: 'v1', metadata: { resourceVersion: String(version), creationTimestamp: null }, spec: {}, status: {} };
+  const object = {
+    kind: 'Node',
+    apiVersion: 'v1',
+    metadata: { resourceVersion: String(version), creationTimestamp: null },
+    spec: {},
+    status: {},
+  };
   return Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`);
 }
 

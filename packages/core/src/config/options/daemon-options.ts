@@ -6,7 +6,8 @@ import { renderHelp } from './render-help';
 import { resolveOptions, type OptionInputs } from './resolve-options';
 import { datastoreOptions } from './table/datastore-options';
 import { backendOptions, generalOptions } from './table/general-options';
-import { kubernetesOptions } from './table/later-options';
+import { kubernetesOptions } from './table/kubernetes-options';
+
 import { fileOptions, interfaceOptions, leaseOptions } from './table/node-options';
 import { healthOptions, loggingOptions } from './table/observability-options';
 import { cleanupOptions, trafficOptions } from './table/traffic-options';
@@ -40,8 +41,8 @@ export interface DaemonOptions extends OptionValues<typeof daemonOptionTable> {
 export function parseDaemonOptions(inputs: OptionInputs): DaemonOptions {
   const { values, sources } = resolveOptions(daemonOptionTable, inputs);
   if (values.help || values.version) return { ...values, sources };
-  const options = { ...values, logLevel: logLevel(values, sources['log-level']), sources };
-  checkKubernetes(options);
+  const given = { ...values, logLevel: logLevel(values, sources['log-level']), sources };
+  const options = { ...given, datastore: chosenDatastore(given) };
   checkClientCertificate(options);
   checkDryRun(options);
   return options;
@@ -89,13 +90,14 @@ function logLevel({ logLevel, v }: OptionValues<typeof daemonOptionTable>, sourc
   return v > 0 && source.kind === 'default' ? 'debug' : logLevel;
 }
 
-/** A clean-up asks no datastore. */
-function checkKubernetes({ kubeSubnetMgr, cleanup }: DaemonOptions): void {
-  if (!kubeSubnetMgr || cleanup) return;
+/** flannel's flag for what is one of three datastores here. */
+function chosenDatastore({ datastore, kubeSubnetMgr, sources }: DaemonOptions): DaemonOptions['datastore'] {
+  if (!kubeSubnetMgr || datastore.kind === 'kube') return datastore;
+  if (sources.datastore.kind === 'default') return { kind: 'kube' };
   throw new TartanError('OPTION_UNAVAILABLE', {
     option: '--kube-subnet-mgr',
-    reason: 'this version has no Kubernetes mode, and taking subnets from etcd instead would be wrong',
-    instead: 'use --datastore=etcd or --datastore=file:PATH, or stay with flanneld on this cluster',
+    reason: `--datastore=${daemonOptionTable.datastore.format(datastore)} is given as well`,
+    instead: 'give one of both',
   });
 }
 

@@ -16,7 +16,11 @@ import type { FileView } from './file-view';
 /** Leases from a static nodes file. A node can confirm what is written about it, and nothing else. */
 export class NodesDatastore implements Datastore {
   readonly name = 'file';
-  readonly capabilities: DatastoreCapabilities = { expiry: false, allocation: false };
+  readonly capabilities: DatastoreCapabilities = {
+    expiry: false,
+    allocation: false,
+    howToAssign: 'enter this node with its subnet into the nodes file',
+  };
 
   constructor(
     private readonly path: string,

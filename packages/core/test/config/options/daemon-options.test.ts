@@ -147,10 +147,10 @@ describe('precedence', () => {
 describe('what the daemon warns of', () => {
   it('names the given options that do nothing', () => {
     const options = parse({
-      argv: ['--iptables-resync=7', '--kube-api-url=http://x', '--subnet-lease-renew-margin=30', '--ip-masq'],
+      argv: ['--iptables-resync=7', '--subnet-lease-renew-margin=30', '--ip-masq'],
       env: { FLANNELD_VMODULE: 'x=1' },
     });
-    expect(optionsWithoutEffect(options).sort()).toEqual(['kube-api-url', 'subnet-lease-renew-margin', 'vmodule']);
+    expect(optionsWithoutEffect(options).sort()).toEqual(['subnet-lease-renew-margin', 'vmodule']);
     expect(optionsWithoutEffect(parse({}))).toEqual([]);
   });
 

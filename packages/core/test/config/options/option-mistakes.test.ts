@@ -54,12 +54,12 @@ describe('mistakes', () => {
     [
       { argv: ['--datastore=files:/x'] },
       'OPTION_INVALID',
-      '--datastore is "files:/x", expected "etcd" or "file:" followed by a path',
+      '--datastore is "files:/x", expected "etcd", "kube", or "file:" followed by a path',
     ],
     [
       { argv: ['--datastore=file:'] },
       'OPTION_INVALID',
-      '--datastore is "file:", expected "etcd" or "file:" followed by a path',
+      '--datastore is "file:", expected "etcd", "kube", or "file:" followed by a path',
     ],
     [{ argv: ['--public-ip=fd00::1'] }, 'OPTION_INVALID', '--public-ip is "fd00::1", expected a unicast IPv4 address'],
     [
@@ -114,9 +114,16 @@ describe('mistakes', () => {
     expect(failure({ argv: [`--etcd-endpoints=${text}`] }).code).toBe('OPTION_INVALID');
   });
 
-  it('refuses the Kubernetes mode instead of silently using etcd', () => {
-    expect(failure({ env: { FLANNELD_KUBE_SUBNET_MGR: 'true' } })).toMatchObject({ code: 'OPTION_UNAVAILABLE' });
-    expect(parse({ argv: ['--kube-subnet-mgr=false'] }).kubeSubnetMgr).toBe(false);
+  it('refuses two datastores at once', () => {
+    const both = { argv: ['--kube-subnet-mgr', '--datastore=etcd'] };
+    expect(failure(both)).toMatchObject({ code: 'OPTION_UNAVAILABLE' });
+    expect(parse({ argv: ['--kube-subnet-mgr=false'] }).datastore).toEqual({ kind: 'etcd' });
+    expect(parse({ env: { FLANNELD_KUBE_SUBNET_MGR: 'true' } }).datastore).toEqual({ kind: 'kube' });
+    expect(parse({ argv: ['--kube-subnet-mgr', '--datastore=kube'] }).datastore).toEqual({ kind: 'kube' });
+  });
+
+  it.each(['ftp://x', '10.0.0.1:6443', 'https://user@x', 'https://x?a=b'])('refuses the API server %s', (url) => {
+    expect(failure({ argv: [`--kube-api-url=${url}`] }).code).toBe('OPTION_INVALID');
   });
 
   it('checks values that something else overrides', () => {

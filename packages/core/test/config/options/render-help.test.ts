@@ -15,9 +15,7 @@ describe('--help', () => {
 
   it('shows defaults, and says what has no effect', () => {
     expect(daemonHelp()).toContain('default: /run/flannel/subnet.env');
-    expect(daemonHelp().replaceAll(/\s+/g, ' ')).toContain(
-      'Accepted, without effect so far: this version has no Kubernetes',
-    );
+    expect(daemonHelp().replaceAll(/\s+/g, ' ')).toContain('Accepted, without effect: it names source files');
   });
 
   it('starts every explanation in the same column', () => {

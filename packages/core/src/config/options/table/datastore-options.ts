@@ -1,17 +1,18 @@
 import { durationOption, listOption, parsedOption, textOption } from '../option-kinds';
 
 /** Where leases and the network config live. */
-export type DatastoreChoice = { readonly kind: 'etcd' } | { readonly kind: 'file'; readonly path: string };
+export type DatastoreChoice =
+  { readonly kind: 'etcd' } | { readonly kind: 'kube' } | { readonly kind: 'file'; readonly path: string };
 
 export const datastoreOptions = {
   datastore: parsedOption<DatastoreChoice>({
     section: 'Datastore',
-    placeholder: 'etcd|file:PATH',
+    placeholder: 'etcd|kube|file:PATH',
     default: { kind: 'etcd' },
-    expected: '"etcd" or "file:" followed by a path',
-    help: 'Where the network config and the leases live: etcd, or a nodes file or directory.',
+    expected: '"etcd", "kube", or "file:" followed by a path',
+    help: 'Where the network config and the leases live: etcd, the Kubernetes API, or a nodes file or directory.',
     parse: parseDatastore,
-    format: (choice) => (choice.kind === 'etcd' ? 'etcd' : `file:${choice.path}`),
+    format: (choice) => (choice.kind === 'file' ? `file:${choice.path}` : choice.kind),
   }),
   'etcd-endpoints': listOption({
     section: 'Datastore',
@@ -67,7 +68,7 @@ function tlsFile(help: string) {
 }
 
 function parseDatastore(text: string): DatastoreChoice | undefined {
-  if (text === 'etcd') return { kind: 'etcd' };
+  if (text === 'etcd' || text === 'kube') return { kind: text };
   const path = text.startsWith('file:') ? text.slice('file:'.length) : '';
   return path === '' ? undefined : { kind: 'file', path };
 }

@@ -1,0 +1,150 @@
+import { join } from 'node:path';
+import {
+  BackOff,
+  isTartanError,
+  TartanError,
+  type Clock,
+  type Logger,
+  type OwnerIdentity,
+  type Random,
+  type ReadinessRegistry,
+} from '@tartan/core';
+import { ApiClient } from './api/api-client';
+import { FileCredentials, type Credentials } from './api/credentials';
+import { KubeDatastore } from './kube-datastore';
+import { KubeconfigCredentials } from './kubeconfig/kubeconfig-credentials';
+import { NodeObjects } from './node-objects';
+import { annotationNames, type AnnotationNames } from './nodes/annotation-names';
+import { NodeCondition } from './status/node-condition';
+
+/** Where a pod finds its credentials. */
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+export interface KubeClusterOptions {
+  /** --kube-api-url: tried in turn. Empty: as the kubeconfig file or the environment says. */
+  readonly apiUrls: readonly string[];
+  /** --kubeconfig-file, empty: the service account of the pod. */
+  readonly kubeconfigFile: string;
+  readonly annotationPrefix: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly random?: Random;
+  readonly logger: Logger;
+  readonly serviceAccountDirectory?: string;
+  /** See KubeconfigCredentialsOptions. */
+  readonly kubeconfigProgram?: string;
+}
+
+/** Addresses that an administrator has written on our Node; null where there are none. */
+export interface AnnotatedAddresses {
+  readonly publicIP: string | null;
+  readonly publicIPv6: string | null;
+}
+
+/** One Kubernetes cluster, as a daemon on one of its nodes sees it. Nothing is opened before the first call. */
+export class KubeCluster {
+  readonly names: AnnotationNames;
+  private readonly client: ApiClient;
+  private addresses: AnnotatedAddresses | null = null;
+
+  /** Throws DATASTORE_OPTION_INVALID. */
+  constructor(private readonly options: KubeClusterOptions) {
+    this.names = annotationNames(options.annotationPrefix);
+    this.client = new ApiClient({ credentials: credentialsOf(options), clock: options.clock });
+  }
+
+  /**
+   * The name of the node that a pod runs on (flannel-compat 3.1). Waits for the API server; what else is in the way is logged once and
+   * tried again, since it can be cured while we wait. Rejects with the abort reason.
+   */
+  async nodeNameOfPod(namespace: string, pod: string, signal: AbortSignal): Promise<string> {
+    const { clock, logger, random = Math.random } = this.options;
+    const backOff = new BackOff({ initialMs: 500, maxMs: 15_000, random });
+    const key = `pods/${namespace}/${pod}`;
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}`;
+    let problem = '';
+    for (;;) {
+      try {
+        const object = await this.client.json({ operation: `get pod ${pod}`, key, path }, signal);
+        const { nodeName } = (object as { spec?: { nodeName?: string } }).spec ?? {};
+        if (nodeName) return nodeName;
+        throw new TartanError('DATASTORE_NOT_FOUND', { datastore: 'kubernetes', key: `${key} spec.nodeName` });
+      } catch (error) {
+        signal.throwIfAborted();
+        const { message } = error as Error;
+        const remedy = 'set NODE_NAME from spec.nodeName in the pod (fieldRef), and nobody needs to be asked';
+        if (message !== problem) logger.warn('the name of this node is not known yet, trying on', { error, remedy });
+        problem = message;
+      }
+      await clock.sleep(backOff.next(), signal);
+    }
+  }
+
+  openDatastore(input: {
+    readonly identity: OwnerIdentity | null;
+    readonly configPath: string;
+    readonly stateFile?: string | undefined;
+  }): KubeDatastore {
+    const { client, names, options } = this;
+    const { clock, logger, random = Math.random } = options;
+    return new KubeDatastore({ client, names, clock, logger, random, ...input });
+  }
+
+  /**
+   * The annotations node-public-ip and node-public-ipv6 of our Node. When the server is away, what it said last; before it said
+   * anything, rejects with DATASTORE_*.
+   */
+  async annotatedAddresses(node: string, signal: AbortSignal): Promise<AnnotatedAddresses> {
+    const { client, names } = this;
+    try {
+      const found = await new NodeObjects({ client, names }).read(node, signal);
+      const { nodePublicIP = null, nodePublicIPv6 = null } = found.node?.annotations ?? {};
+      this.addresses = { publicIP: nodePublicIP, publicIPv6: nodePublicIPv6 };
+    } catch (error) {
+      if (!this.addresses || !isTartanError(error, 'DATASTORE_UNAVAILABLE', 'DATASTORE_DENIED')) throw error;
+    }
+    return this.addresses;
+  }
+
+  condition(input: {
+    readonly node: string;
+    readonly readiness: Pick<ReadinessRegistry, 'ready' | 'missing' | 'onChange'>;
+    readonly condition: boolean;
+    readonly withdraw: boolean;
+  }): NodeCondition {
+    const { clock, logger, random = Math.random } = this.options;
+    return new NodeCondition({ client: this.client, clock, logger, random, ...input });
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
+
+function credentialsOf(options: KubeClusterOptions): Credentials {
+  const { apiUrls, kubeconfigFile, env, clock, serviceAccountDirectory = SERVICE_ACCOUNT } = options;
+  const urls = apiUrls.map((url) => url.replace(/\/+$/, ''));
+  if (kubeconfigFile !== '') {
+    const { kubeconfigProgram: program } = options;
+    return new KubeconfigCredentials({
+      path: kubeconfigFile,
+      servers: urls,
+      clock,
+      ...(program !== undefined && { program }),
+    });
+  }
+  const tokenFile = join(serviceAccountDirectory, 'token');
+  const caFile = join(serviceAccountDirectory, 'ca.crt');
+  return new FileCredentials({ servers: urls.length > 0 ? urls : inCluster(env), tokenFile, caFile, clock });
+}
+
+function inCluster(env: KubeClusterOptions['env']): string[] {
+  const host = env['KUBERNETES_SERVICE_HOST'];
+  const port = env['KUBERNETES_SERVICE_PORT_HTTPS'] ?? env['KUBERNETES_SERVICE_PORT'] ?? '443';
+  if (host) return [`https://${host.includes(':') ? `[${host}]` : host}:${port}`];
+  throw new TartanError('DATASTORE_OPTION_INVALID', {
+    option: '--kube-subnet-mgr without --kube-api-url and --kubeconfig-file',
+    value: 'outside of a pod (KUBERNETES_SERVICE_HOST is not set)',
+    expected: 'one of these options, or the environment that Kubernetes gives to pods',
+  });
+}
