@@ -4,11 +4,13 @@
 //
 //   node packages/backend-udp/bench/udp.mjs [--quick] [--rounds 5] [--variants plain,loop,vxlan,routing] [--modes veth,wire]
 //                                           [--offloads '{"udpGro":false}'] [--queues 1]
+//                                           [--pause SECONDS between measurements, for others on the machine]
 //
 // Needs the build (tsc -b), cc, iperf3, ethtool, tcpdump, and root or a user namespace. Prints JSON; progress goes to stderr.
 // A target that is missed is told in the result and fails nothing.
 import { spawnSync } from 'node:child_process';
 import { cpus, loadavg, release, tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { compileProgram } from '@tartan/lab';
@@ -27,6 +29,7 @@ const { values: options } = parseArgs({
     modes: { type: 'string', default: MODES.join(',') },
     offloads: { type: 'string', default: '{}' },
     queues: { type: 'string' },
+    pause: { type: 'string', default: '0' },
   },
 });
 
@@ -132,6 +135,7 @@ async function sampleAll({ labs, modes, programs }) {
     loads.push(Math.round(loadavg()[0] * 100) / 100);
     for (const mode of modes) {
       for (const [variant, lab] of rotate(Object.entries(labs), round)) {
+        await sleep(Number(options.pause) * 1000);
         await setMode(lab, mode);
         const sample = await measureOne({ ...podsOf(lab), programs });
         process.stderr.write(`round ${round + 1} ${mode} ${variant}: ${describe(sample)}\n`);
