@@ -30,7 +30,7 @@ export interface PacketLoopOptions {
   readonly mtuBytes: number;
   /** Addresses to bind to, at most one of each family, and the one port of all. */
   readonly listen: { readonly ipv4?: IpAddress; readonly ipv6?: IpAddress; readonly port: number };
-  /** Pairs of threads, each with a TUN queue of its own. */
+  /** Threads, each with a TUN queue and a socket of its own and moving both directions. 1 unless told. */
   readonly queues?: number;
   readonly offloads?: PacketLoopOffloads;
   /** Seconds between keep-alives to peers, and learning of their real source addresses; 0 (default): off. */
@@ -67,7 +67,7 @@ export interface PacketLoopStats {
   readonly tunWrites: bigint;
   readonly udpSends: bigint;
   readonly udpReceives: bigint;
-  /** Dropped packets by cause, e.g. `no-route`, `unknown-peer`, `malformed`, `truncated`, `ttl`, `too-big`, `tun-full`, `send-buffer`. */
+  /** Dropped packets by cause, e.g. `no-route`, `multicast`, `unknown-peer`, `spoofed-source`, `malformed`, `truncated`, `ttl`, `too-big`, `tun-full`, `send-buffer`. */
   readonly drops: Readonly<Record<string, bigint>>;
 }
 

@@ -16,6 +16,8 @@ constexpr size_t kCounts = sizeof kCountNames / sizeof kCountNames[0];
 
 enum class Drop : size_t {
   kNoRoute,
+  // The kernel's own, such as router solicitations on the TUN: there is nobody to send them to.
+  kMulticast,
   kTtl,
   kTooBig,
   kMalformed,
@@ -29,7 +31,7 @@ enum class Drop : size_t {
   kTunDown,
 };
 // In the order of Drop. These names are seen by operators.
-constexpr const char* kDropNames[] = {"no-route",       "ttl",         "too-big",     "malformed",   "truncated", "unknown-peer",
+constexpr const char* kDropNames[] = {"no-route",       "multicast",   "ttl",         "too-big",     "malformed", "truncated", "unknown-peer",
                                       "spoofed-source", "send-buffer", "unreachable", "send-failed", "tun-full",  "tun-down"};
 constexpr size_t kDrops = sizeof kDropNames / sizeof kDropNames[0];
 static_assert(static_cast<size_t>(Drop::kTunDown) + 1 == kDrops, "a name for every cause");

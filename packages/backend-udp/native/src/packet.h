@@ -53,6 +53,7 @@ struct Packet {
   size_t address_bytes() const { return version == 4 ? 4 : 16; }
   uint8_t* upper() const { return data + upper_offset; }
   uint32_t upper_length() const { return length - upper_offset; }
+  bool to_multicast() const { return version == 4 ? (data[16] & 0xf0) == 0xe0 : data[24] == 0xff; }
   // TTL or hop limit.
   uint8_t* hops() const { return data + (version == 4 ? 8 : 7); }
   bool dont_fragment() const { return version == 6 || (data[6] & 0x40) != 0; }

@@ -160,7 +160,7 @@ void Worker::Forward(uint8_t* data, size_t bytes) {
     return counters_.Add(parsed == ParseResult::kTruncated ? Drop::kTruncated : Drop::kMalformed);
   }
   const Route* route = table_->To(packet, packet.destination());
-  if (route == nullptr) return counters_.Add(Drop::kNoRoute);
+  if (route == nullptr) return counters_.Add(packet.to_multicast() ? Drop::kMulticast : Drop::kNoRoute);
   if (*packet.hops() <= 1) {
     ReportError(packet, *route, IcmpError::kTimeExceeded, 0);
     return counters_.Add(Drop::kTtl);
