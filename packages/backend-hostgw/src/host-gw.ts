@@ -38,6 +38,7 @@ export const backend: BackendModule = {
     underlayFacts: true,
   },
   create: (context) => new HostGwBackend(context),
+  checkConfig: (config) => readBackendOptions(config.backend, {}, config).warnings.map(({ message }) => message),
 };
 
 class HostGwBackend implements Backend {

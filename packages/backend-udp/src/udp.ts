@@ -71,6 +71,7 @@ export function createUdpModule(environment: UdpEnvironment): BackendModule {
       underlayFacts: false,
     },
     create: (context) => new UdpBackend(context, environment, holderFor(context)),
+    checkConfig: (config) => readUdpOptions(config).findings.map(({ message }) => message),
     isOwnDevice: ({ name, kind }) => kind === 'tun' && name === TUN_NAME,
   };
 }

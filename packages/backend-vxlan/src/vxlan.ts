@@ -51,6 +51,7 @@ export const backend: BackendModule = {
     underlayFacts: true,
   },
   create: (context) => new VxlanBackend(context),
+  checkConfig: (config) => readVxlanOptions(config).findings.map(({ message }) => message),
   isOwnDevice,
 };
 

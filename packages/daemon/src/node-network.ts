@@ -15,6 +15,7 @@ import {
   type RtNetlink,
   BackOff,
   Ipv4Address,
+  checkFamilies,
   diffNetworkConfig,
   isTartanError,
   selectExternalInterface,
@@ -196,7 +197,7 @@ export class NodeNetwork {
 
   private async bringUp(config: NetworkConfig, signal: AbortSignal): Promise<void> {
     const { checks, lease: nodeLease } = this.deps;
-    const module = await checks.guard('backend', signal, () => this.deps.findBackend(config.backendType));
+    const module = await checks.guard('backend', signal, () => this.findBackend(config));
     const externalInterface = await checks.guard('interface', signal, () => this.selectInterface(config, signal));
     this.chosen = externalInterface;
     this.follower.follow(externalInterface);
@@ -209,6 +210,12 @@ export class NodeNetwork {
     const network = await checks.guard('backend', signal, () => backend.start(lease, signal));
     checks.backend.pass(module.type);
     await this.take({ config, externalInterface, module, lease, network });
+  }
+
+  private findBackend(config: NetworkConfig): BackendModule {
+    const module = this.deps.findBackend(config.backendType);
+    checkFamilies(module, config);
+    return module;
   }
 
   private createBackend(module: BackendModule, config: NetworkConfig, externalInterface: ExternalInterface) {

@@ -15,6 +15,7 @@ import {
   createLeaseManager,
   createProtocolNames,
   describeDaemonOptions,
+  doubtfulOptions,
   optionsWithoutEffect,
   readNodeIdentity,
   readSubnetEnv,
@@ -371,6 +372,9 @@ function logStart(options: DaemonOptions, env: NodeJS.ProcessEnv, logger: Logger
   logger.debug('options', describeDaemonOptions(options));
   const inert = optionsWithoutEffect(options);
   if (inert.length > 0) logger.warn('options without effect in this version', { options: inert });
+  for (const { option, reason } of doubtfulOptions(options)) {
+    logger.warn('option is probably a mistake', { option, reason });
+  }
   for (const { variable, nearest } of suspiciousVariables(env)) {
     logger.warn('environment variable is not an option', { variable, nearest });
   }

@@ -1,8 +1,9 @@
-import { EXIT_CODE, isTartanError, nearestName } from '@tartan/core';
+import { EXIT_CODE, nearestName } from '@tartan/core';
 import type { Command, Terminal } from './ctl/command';
 import { checkConfigCommand } from './ctl/check-config';
 import { leasesCommand } from './ctl/leases';
 import { statusCommand } from './ctl/status';
+import { exitCodeFor } from './exit-code-for';
 import { version } from './version';
 
 const commands: Readonly<Record<string, Command>> = {
@@ -45,7 +46,7 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
     return await command.run(args, terminal);
   } catch (error) {
     terminal.err(`tartanctl: ${error instanceof Error ? error.message : String(error)}`);
-    return isTartanError(error) && error.code.startsWith('OPTION_') ? EXIT_CODE.usage : EXIT_CODE.failure;
+    return exitCodeFor(error);
   }
 }
 

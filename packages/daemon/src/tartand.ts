@@ -6,12 +6,12 @@ import {
   Shutdown,
   TartanError,
   daemonHelp,
-  isTartanError,
   parseDaemonOptions,
   systemClock,
 } from '@tartan/core';
 import type * as WinstonModule from '@tartan/core/runtime/winston';
 import { readFileSync } from 'node:fs';
+import { exitCodeFor } from './exit-code-for';
 import type * as RunCleanUpModule from './run-clean-up';
 import type * as RunDaemonModule from './run-daemon';
 import { version } from './version';
@@ -45,7 +45,7 @@ async function start(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<E
     return EXIT_CODE.ok;
   } catch (error) {
     logger.error('tartand ends', { error });
-    return isTartanError(error, 'LEASE_TAKEN') ? EXIT_CODE.leaseLost : EXIT_CODE.failure;
+    return exitCodeFor(error);
   } finally {
     await logger.close();
   }
@@ -72,7 +72,7 @@ async function cleanUpAndLeave(options: DaemonOptions, logger: WinstonModule.Roo
     return (await runCleanUp(options, logger)) ? EXIT_CODE.ok : EXIT_CODE.failure;
   } catch (error) {
     process.stderr.write(`tartand: ${error instanceof Error ? error.message : String(error)}\n`);
-    return EXIT_CODE.failure;
+    return exitCodeFor(error);
   } finally {
     await logger.close();
   }

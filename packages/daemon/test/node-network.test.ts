@@ -336,3 +336,14 @@ test('publishes --public-ip, and 0.0.0.0 where IPv4 is off', async () => {
   expect([address(attrs), attrs.publicIPv6?.toString()]).toEqual(['0.0.0.0', 'fd50::1']);
   await context.end();
 });
+
+test('a family that the backend does not carry is refused before anything is asked of it', async () => {
+  const create = jest.fn(hostgw.create);
+  const module: BackendModule = { ...hostgw, create, capabilities: { ...hostgw.capabilities, ipv4: false } };
+  const world = setUp({ module });
+  world.network.setConfig(configOf());
+  await until(world.clock, () => world.show('backend').startsWith('-host-gw'));
+  expect(world.show('backend')).toBe('-host-gw: this backend carries no IPv4, but the network config wants it');
+  expect(create).not.toHaveBeenCalled();
+  await world.end();
+});

@@ -98,6 +98,15 @@ test('an address for health checks that is taken ends the start with a clear err
   }
 });
 
+test('options that do not do what they seem to are told once each', async () => {
+  void world.start({ args: ['--healthz-ip=127.0.0.1', '--etcd-username=root'] }).catch(() => undefined);
+  await until(world.clock, () => world.logger.matching('option is probably a mistake').length === 2);
+  expect(world.logger.matching('option is probably a mistake').map(({ fields }) => fields)).toMatchObject([
+    { option: '--etcd-username' },
+    { option: '--healthz-ip' },
+  ]);
+});
+
 test('a backend module that does not exist ends the start', async () => {
   await expect(world.start({ args: ['--backend-module=./no-such-backend.js'] })).rejects.toMatchObject({
     code: 'BACKEND_MODULE_NOT_FOUND',

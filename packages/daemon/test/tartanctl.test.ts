@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -5,11 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../src/tartanctl';
 
-function terminal() {
+const TARTANCTL = join(__dirname, '../../../bin/tartanctl');
+
+function terminal(env: NodeJS.ProcessEnv = {}) {
   const lines = { out: [] as string[], err: [] as string[] };
   return {
     lines,
-    env: {},
+    env,
     out: (text: string) => void lines.out.push(text),
     err: (text: string) => void lines.err.push(text),
   };
@@ -48,6 +51,83 @@ test('check-config says what is wrong, in one line, and fails', async () => {
   expect(await runCommand(['check-config', file('{"Network":"10.5.0.0/29"}')], screen)).toBe(1);
   expect(screen.lines.err).toHaveLength(1);
   expect(screen.lines.err[0]).toMatch(/Network/);
+});
+
+describe('check-config', () => {
+  const hostgw = (members: string): string => file(`{"Network":"10.5.0.0/16","Backend":{"Type":"host-gw"${members}}}`);
+
+  test.each([
+    [
+      'a member that the backend does not know',
+      '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","VMI":7}}',
+      0,
+      /^warning: Backend\.VMI .* did you mean Backend\.VNI\?$/,
+    ],
+    [
+      'a value that the backend cannot take',
+      '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","VNI":-1}}',
+      1,
+      /Backend\.VNI is -1/,
+    ],
+    [
+      'a backend that is not there',
+      '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlam"}}',
+      1,
+      /unknown backend type "vxlam"; this build knows host-gw/,
+    ],
+  ])('tells %s', async (_, text, code, message) => {
+    const screen = terminal();
+    expect(await runCommand(['check-config', file(text)], screen)).toBe(code);
+    expect(screen.lines.err).toEqual([expect.stringMatching(message)]);
+  });
+
+  test('--strict-config makes warnings mistakes, of the backend too', async () => {
+    expect(await runCommand(['check-config', hostgw(',"VNI":1')], terminal())).toBe(0);
+    const screen = terminal();
+    expect(await runCommand(['check-config', '--strict-config', hostgw(',"VNI":1')], screen)).toBe(1);
+    expect(screen.lines.err).toEqual([expect.stringContaining('Backend.VNI')]);
+    expect(await runCommand(['check-config', '--strict-config=false', hostgw(',"VNI":1')], terminal())).toBe(0);
+  });
+
+  test('a backend of one’s own comes by --backend-module, with its families', () => {
+    const path = join(folder, 'mine.cjs');
+    const capabilities =
+      '{ipv4:true,ipv6:false,needsSameL2:false,needsOwnPublicIP:false,hitlessRestart:true,underlayFacts:false}';
+    writeFileSync(
+      path,
+      `exports.backend={type:'mine',contractVersion:1,capabilities:${capabilities},create(){},checkConfig:()=>['mine is new']};`,
+    );
+    const both = '{"Network":"10.5.0.0/16","EnableIPv6":true,"IPv6Network":"fd00::/48","Backend":{"Type":"mine"}}';
+    // The program itself, since import() of a file does not work inside of the test runner.
+    const run = (text: string) =>
+      spawnSync(process.execPath, [TARTANCTL, 'check-config', `--backend-module=${path}`, '-'], {
+        input: text,
+        encoding: 'utf8',
+      });
+    expect(run(both)).toMatchObject({
+      status: 1,
+      stderr: 'tartanctl: mine: this backend carries no IPv6, but the network config wants it\n',
+    });
+    expect(run('{"Network":"10.5.0.0/16","Backend":{"Type":"mine"}}')).toMatchObject({
+      status: 0,
+      stderr: 'warning: mine is new\n',
+    });
+  });
+
+  test.each([
+    [[], 'check-config needs a value: the file with the network config, or - for standard input'],
+    [['a', 'b'], 'unexpected argument b; check-config takes one file'],
+    [['--strikt', 'a'], 'unknown option --strikt'],
+    [['--backend-module=./none.js', 'a'], expect.stringContaining('backend module ./none.js is not found')],
+    [
+      ['/nonexistent/config.json'],
+      expect.stringContaining('network config /nonexistent/config.json cannot be read: ENOENT'),
+    ],
+  ])('wrong usage %j is one line and status 2', async (args, message) => {
+    const screen = terminal();
+    expect(await runCommand(['check-config', ...args], screen)).toBe(2);
+    expect(screen.lines.err.map((line) => line.replace(/^tartanctl: /, ''))).toEqual([message]);
+  });
 });
 
 describe('status', () => {
@@ -125,6 +205,21 @@ describe('status', () => {
         ]);
       },
     );
+  });
+
+  test('asks where the daemon serves by its own variables', async () => {
+    const pages = { '/readyz': [200, JSON.stringify({ ready: true, checks: [] })], '/v1/status': [200, '{}'] } as const;
+    await withDaemon(structuredClone(pages) as unknown as Record<string, [number, string]>, async (url) => {
+      const { port } = new URL(url);
+      expect(await runCommand(['status'], terminal({ TARTAND_HEALTHZ_PORT: port }))).toBe(0);
+      expect(
+        await runCommand(['status'], terminal({ FLANNELD_HEALTHZ_PORT: port, FLANNELD_HEALTHZ_IP: '127.0.0.1' })),
+      ).toBe(0);
+    });
+    const screen = terminal({ TARTAND_HEALTHZ_PORT: '1', TARTAND_HEALTHZ_IP: '::' });
+    expect(await runCommand(['status'], screen)).toBe(1);
+    expect(screen.lines.err[0]).toContain('http://[::1]:1/readyz cannot be reached');
+    expect(await runCommand(['status'], terminal({ TARTAND_HEALTHZ_PORT: 'x' }))).toBe(2);
   });
 
   test('nobody there, or somebody else, is one clear line', async () => {

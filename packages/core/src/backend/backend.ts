@@ -165,6 +165,11 @@ export interface BackendModule {
   readonly contractVersion: number;
   create(context: BackendContext): Backend;
   /**
+   * Reads the backend's own members of `config.backend`. Pure. Throws CONFIG_INVALID, returns warnings in words. `tartanctl check-config`
+   * asks it, so that a mistake is told before the config is written; without it only `create` and `prepare` find one.
+   */
+  checkConfig?(config: NetworkConfig): readonly string[];
+  /**
    * Whether this looks like a device that the backend makes, by kind and name. Pure. `tartand --cleanup` removes such devices, within the
    * networks that are this daemon's where those are known. Without it the backend leaves none behind.
    */

@@ -15,6 +15,8 @@ const CAPABILITIES: readonly (keyof BackendCapabilities)[] = [
   'underlayFacts',
 ];
 
+const OPTIONAL = ['checkConfig', 'isOwnDevice'] as const satisfies readonly (keyof BackendModule)[];
+
 /** The `backend` export of a loaded module. Throws BACKEND_MODULE_INVALID naming what is wrong with it. */
 export function checkBackendModule(exports: unknown, module: string): BackendModule {
   const backend = findExport(exports);
@@ -31,15 +33,14 @@ function findExport(exports: unknown): unknown {
 
 function problemOf(backend: unknown): string | undefined {
   if (!isObject(backend)) return 'its export "backend" is not an object';
-  const { type, contractVersion, create, capabilities, isOwnDevice } = backend;
+  const { type, contractVersion, create, capabilities } = backend;
   if (typeof type !== 'string' || !/^[a-z0-9][a-z0-9-]*$/.test(type)) {
     return 'backend.type must be a name in lower-case letters, digits and hyphens';
   }
   if (typeof contractVersion !== 'number') return 'backend.contractVersion must be a number';
   if (typeof create !== 'function') return 'backend.create must be a function';
-  if (isOwnDevice !== undefined && typeof isOwnDevice !== 'function') {
-    return 'backend.isOwnDevice must be a function where it is there';
-  }
+  const noFunction = OPTIONAL.find((name) => !['undefined', 'function'].includes(typeof backend[name]));
+  if (noFunction !== undefined) return `backend.${noFunction} must be a function where it is there`;
   if (!isObject(capabilities)) return 'backend.capabilities must be an object';
   const wrong = CAPABILITIES.find((name) => typeof capabilities[name] !== 'boolean');
   return wrong === undefined ? undefined : `backend.capabilities.${wrong} must be true or false`;

@@ -1,4 +1,5 @@
 export * from './backend';
+export { checkFamilies } from './check-families';
 export { checkBackendModule } from './check-module';
 export { loadBackendModule, type LoadBackendModuleOptions } from './load-backend-module';
 export { overlapFindings, type OverlapInput, type OverlayDevice } from './network-overlap';

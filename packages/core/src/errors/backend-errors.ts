@@ -7,6 +7,12 @@ export const backendErrors = defineErrors({
     cause: 'Backend.Type of the network config names a backend that is not linked in.',
     cure: 'Correct the type, or load the backend with --backend-module.',
   },
+  BACKEND_FAMILY_UNSUPPORTED: {
+    message: (data: { backend: string; family: 4 | 6 }) =>
+      `${data.backend}: this backend carries no IPv${data.family}, but the network config wants it`,
+    cause: 'The network config enables an address family that the backend, by its own word, cannot carry.',
+    cure: 'Set EnableIPv4 or EnableIPv6 of the network config to false, or choose another Backend.Type.',
+  },
   BACKEND_UNUSABLE: {
     message: (data: { backend: string; problem: string }) => `${data.backend}: ${data.problem}`,
     cause:

@@ -33,6 +33,11 @@ export const optionErrors = defineErrors({
     cause: 'The file named by --config cannot be read, is not JSON, or does not hold one object.',
     cure: 'Check path and permissions; the file is one JSON object of option names (without dashes) and values.',
   },
+  OPTION_CONFIG_UNREADABLE: {
+    message: (data: { path: string; reason: string }) => `network config ${data.path} cannot be read: ${data.reason}`,
+    cause: 'The file that was given to tartanctl check-config does not exist or may not be read.',
+    cure: 'Check path and permissions; write - to read standard input.',
+  },
   OPTION_UNAVAILABLE: {
     message: (data: { option: string; reason: string; instead: string }) =>
       `${data.option} is not available: ${data.reason}; ${data.instead}`,

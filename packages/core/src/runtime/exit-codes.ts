@@ -16,7 +16,7 @@ export type ExitCode = (typeof EXIT_CODE)[keyof typeof EXIT_CODE];
 export const exitCodeTable: readonly { readonly code: string; readonly when: string; readonly restart: boolean }[] = [
   { code: '0', when: 'stopped by SIGTERM or SIGINT; --help; --version', restart: false },
   { code: '1', when: 'a failure at run time that a restart may cure', restart: true },
-  { code: '2', when: 'an unknown option, a malformed value, or options that exclude each other', restart: false },
+  { code: '2', when: 'a wrong option: unknown, malformed, or a --backend-module that is none', restart: false },
   { code: '3', when: 'another node holds the lease and --on-lease-loss=exit was given', restart: true },
   {
     code: '128 + n',

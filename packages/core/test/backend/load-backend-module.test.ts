@@ -114,6 +114,7 @@ describe('loadBackendModule', () => {
     ['backend.type', `exports.backend = { ...${backend('x')}, type: 'My Backend' };`],
     ['backend.contractVersion', `exports.backend = { ...${backend('x')}, contractVersion: '1' };`],
     ['backend.create', `exports.backend = { ...${backend('x')}, create: undefined };`],
+    ['backend.checkConfig must be', `exports.backend = { ...${backend('x')}, checkConfig: 1 };`],
     ['backend.isOwnDevice must be', `exports.backend = { ...${backend('x')}, isOwnDevice: true };`],
     ['backend.capabilities must be', `exports.backend = { ...${backend('x')}, capabilities: undefined };`],
     ['backend.capabilities.ipv6', `exports.backend = { ...${backend('x')}, capabilities: { ipv4: true } };`],

@@ -1,8 +1,10 @@
 import { get } from 'node:http';
-import { TartanError } from '@tartan/core';
+import { TartanError, healthOptions, resolveOptions } from '@tartan/core';
 import type { Command } from './command';
 
 const TIMEOUT_MS = 5_000;
+/** The port of the examples, where no variable names one. */
+const DEFAULT_PORT = 8081;
 
 interface ReadyPage {
   readonly ready: boolean;
@@ -31,9 +33,10 @@ interface Finding {
 /** Asks the daemon of this node how it is. */
 export const statusCommand: Command = {
   usage: 'status [--url=http://HOST:PORT] [--json]',
-  summary: 'Is this node ready, and what is missing. Needs --healthz-port on tartand. Exit status 1 when not ready.',
+  summary:
+    'Is this node ready, and what is missing. Needs --healthz-port on tartand; TARTAND_HEALTHZ_PORT and TARTAND_HEALTHZ_IP are read here too. Exit status 1 when not ready.',
   async run(args, terminal) {
-    const { url, json } = readArguments(args);
+    const { url, json } = readArguments(args, terminal.env);
     const ready = (await fetchJson(`${url}/readyz`)) as ReadyPage;
     const status = (await fetchJson(`${url}/v1/status`)) as StatusPage;
     if (json) {
@@ -65,8 +68,16 @@ function dataPathLines(dataPath: DataPath | null): string[] {
   ];
 }
 
-function readArguments(args: readonly string[]): { url: string; json: boolean } {
-  let url = 'http://127.0.0.1:8081';
+/** Where the daemon of this node serves by the variables that it reads itself; loopback where it serves everywhere. */
+function defaultUrl(env: NodeJS.ProcessEnv): string {
+  const { values } = resolveOptions(healthOptions, { argv: [], env, readFile: () => '' });
+  const { healthzIp: ip, healthzPort: port } = values;
+  const host = ip.isUnspecified ? (ip.family === 4 ? '127.0.0.1' : '::1') : ip.toString();
+  return `http://${ip.family === 6 ? `[${host}]` : host}:${port === 0 ? DEFAULT_PORT : port}`;
+}
+
+function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): { url: string; json: boolean } {
+  let url: string | undefined;
   let json = false;
   for (const argument of args) {
     const value = /^--?url=(.+)$/.exec(argument)?.[1];
@@ -74,6 +85,7 @@ function readArguments(args: readonly string[]): { url: string; json: boolean } 
     else if (/^--?json$/.test(argument)) json = true;
     else throw new TartanError('OPTION_UNKNOWN', { option: argument });
   }
+  url ??= defaultUrl(env);
   if (!URL.canParse(url))
     throw new TartanError('OPTION_INVALID', {
       option: '--url',

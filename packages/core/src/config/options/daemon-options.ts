@@ -71,6 +71,36 @@ export function optionsWithoutEffect({ sources }: DaemonOptions): DaemonOptionNa
   return names.filter((name) => table[name]?.inert !== undefined && sources[name].kind !== 'default');
 }
 
+/** A given option that does not do what it seems to, because of what others say. */
+export interface DoubtfulOption {
+  /** The flag, or the variable where it came from there. */
+  readonly option: string;
+  readonly reason: string;
+}
+
+/** Combinations that the original takes without a word; worth one warning each at start. */
+export function doubtfulOptions(options: DaemonOptions): DoubtfulOption[] {
+  const { datastore, etcdEndpoints, healthzPort, etcdPassword, sources } = options;
+  const found = new Map<DaemonOptionName, string>();
+  const note = (names: readonly DaemonOptionName[], reason: string): void => {
+    for (const name of names) if (sources[name].kind !== 'default' && !found.has(name)) found.set(name, reason);
+  };
+  if (datastore.kind === 'file') note(etcdNames, `it has no effect: --datastore is file:${datastore.path}`);
+  if (!etcdEndpoints.some((endpoint) => /^https:/i.test(endpoint))) {
+    note(tlsNames, 'it has no effect: no URL of --etcd-endpoints starts with https://');
+  }
+  if (etcdPassword === '') note(['etcd-username'], '--etcd-password is not set: etcd is asked with an empty one');
+  if (healthzPort === 0) note(['healthz-ip'], 'it has no effect: --healthz-port is 0, so nothing is served');
+  return [...found].map(([name, reason]) => ({ option: givenAs(name, sources[name]), reason }));
+}
+
+const etcdNames = (Object.keys(datastoreOptions) as DaemonOptionName[]).filter((name) => name.startsWith('etcd-'));
+const tlsNames = ['etcd-keyfile', 'etcd-certfile', 'etcd-cafile'] as const;
+
+function givenAs(name: DaemonOptionName, source: OptionSource): string {
+  return source.kind === 'environment' ? source.variable : `--${name}`;
+}
+
 /**
  * Variables that look like a mistyped option, with the one that was probably meant. Not an error: Kubernetes itself sets
  * TARTAND_SERVICE_HOST and the like where a service is called tartand.

@@ -6,4 +6,5 @@ export type { Environment } from './read-environment';
 export type { ReadFile } from './read-options-file';
 export * from './resolve-options';
 export type { Duration } from './scalar-values';
+export { healthOptions } from './table/observability-options';
 export type { DatastoreChoice } from './table/datastore-options';

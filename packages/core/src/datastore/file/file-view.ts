@@ -17,6 +17,7 @@ import type { ConfigRecord, DatastoreStatus, LeaseEvent, LeaseListing, LeaseReco
 import { Reachability } from '../shared/reachability';
 import { ChangeTicker } from './change-ticker';
 import { Mutex } from './mutex';
+import { UnusableContent } from './unusable-content';
 import type { Scan, ScannedEntry, ScannedLease, ScanSource } from './scan';
 
 /** Changes that a watch can be behind by. */
@@ -183,7 +184,8 @@ export class FileView {
   private noted(operation: string, error: Error): TartanError {
     const code = (error as { code?: unknown }).code;
     const reason = typeof code === 'string' ? `${code} (${error.message})` : error.message;
-    return this.reachability.failed(operation, this.unavailable(operation, reason, error));
+    const failure = this.unavailable(operation, reason, error);
+    return this.reachability.failed(operation, failure, error instanceof UnusableContent ? 'unusable' : 'unreachable');
   }
 
   /** What the ticker calls; failures reach the watchers, not the ticker. */

@@ -15,6 +15,7 @@ import { encodeLeaseValue, foldMemberName, formatLeaseKey, goJsonText, readMembe
 import type { Clock } from '../../runtime';
 import type { Scan, ScannedEntry, ScanSource } from './scan';
 import { SettledCache } from './settled-cache';
+import { UnusableContent } from './unusable-content';
 
 const NODE_MEMBERS = [
   'name',
@@ -50,12 +51,20 @@ export class NodesFile implements ScanSource {
     for (let reads = 1; ; reads++) {
       try {
         const stats = await stat(this.path, { bigint: true });
-        return await this.cache.get(this.path, stats, async () => parseNodesFile(await readFile(this.path, 'utf8')));
+        return await this.cache.get(this.path, stats, async () => parse(await readFile(this.path, 'utf8')));
       } catch (error) {
         if (reads >= REREADS || (error as { code?: unknown }).code !== undefined) throw error;
         await this.clock.sleep(REREAD_PAUSE_MS);
       }
     }
+  }
+}
+
+function parse(text: string): Scan {
+  try {
+    return parseNodesFile(text);
+  } catch (error) {
+    throw new UnusableContent((error as Error).message, { cause: error });
   }
 }
 

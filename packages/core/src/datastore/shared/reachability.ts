@@ -21,6 +21,7 @@ export interface ReachabilityOptions {
 export class Reachability {
   private state: DatastoreStatus = { reachable: false, since: null, lastError: null };
   private downSince: number | null = null;
+  private wasUnusable = false;
   private readonly outage: Reminder;
   private readonly refusals = new Map<string, Reminder>();
 
@@ -38,26 +39,33 @@ export class Reachability {
     if (this.state.reachable) return;
     this.change(true);
     if (this.downSince === null) return;
-    this.log('info', 'datastore reachable again', { downSeconds: this.secondsSince(this.downSince) });
+    this.log('info', this.wasUnusable ? 'datastore usable again' : 'datastore reachable again', {
+      downSeconds: this.secondsSince(this.downSince),
+    });
     this.downSince = null;
     this.outage.reset();
   }
 
-  /** Returns `error`, so that a caller can throw what it notes. */
-  failed<Failure extends Error>(operation: string, error: Failure): Failure {
+  /** Returns `error`, so that a caller can throw what it notes. `unusable`: it answers, with what nobody can use. */
+  failed<Failure extends Error>(
+    operation: string,
+    error: Failure,
+    how: 'unreachable' | 'unusable' = 'unreachable',
+  ): Failure {
     if (isTartanError(error, 'DATASTORE_DENIED')) this.refused(operation, error);
-    else if (isTartanError(error, 'DATASTORE_UNAVAILABLE')) this.unreachable(operation, error);
+    else if (isTartanError(error, 'DATASTORE_UNAVAILABLE')) this.unavailable(operation, error, how);
     return error;
   }
 
-  private unreachable(operation: string, error: Error): void {
+  private unavailable(operation: string, error: Error, how: 'unreachable' | 'unusable'): void {
     const { clock } = this.options;
     if (this.state.reachable || this.state.since === null) this.change(false);
     this.state = { ...this.state, lastError: error.message };
     const first = this.downSince === null;
     this.downSince ??= clock.monotonic();
+    this.wasUnusable = how === 'unusable';
     if (!this.outage.due()) return;
-    const message = first ? 'datastore unreachable' : 'datastore still unreachable';
+    const message = first ? `datastore ${how}` : `datastore still ${how}`;
     this.log('warn', message, { operation, error: error.message, downSeconds: this.secondsSince(this.downSince) });
   }
 

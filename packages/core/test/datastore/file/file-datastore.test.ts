@@ -136,6 +136,15 @@ describe('lease directory', () => {
 });
 
 describe('static nodes file', () => {
+  it('that cannot be used is no file that is away', async () => {
+    const path = join(directory, 'nodes.json');
+    await writeFile(path, '{"nodes": {}}');
+    const { error } = await timed(open(path).list(forever));
+    expect(error?.message).toContain('"nodes" is not a list');
+    expect(logger.matching('datastore unusable')).toHaveLength(1);
+    expect(logger.matching('datastore unreachable')).toHaveLength(0);
+  });
+
   it('tells a node what to enter, naming the file', async () => {
     const path = join(directory, 'nodes.json');
     await writeFile(

@@ -27,6 +27,19 @@ describe('reachability', () => {
     expect(messages()).toEqual([]);
   });
 
+  it('does not call a source away that answers with what nobody can use', () => {
+    const { reachability, messages } = make();
+    const error = new TartanError('DATASTORE_UNAVAILABLE', {
+      datastore: 'file',
+      operation: 'list',
+      reason: 'not JSON',
+    });
+    reachability.failed('list', error, 'unusable');
+    reachability.succeeded('list');
+    expect(messages()).toEqual(['warn datastore unusable', 'info datastore usable again']);
+    expect(reachability.status()).toMatchObject({ reachable: true });
+  });
+
   it('logs an outage at once, reminds with growing pauses, and logs its end', async () => {
     const { reachability, clock, fail, messages, logger } = make();
     for (let second = 0; second < 100; second++) {
