@@ -1,3 +1,4 @@
 export * from './packet-loop';
 export { backend } from './udp';
 export * from './native';
+export * from './kernel-path';

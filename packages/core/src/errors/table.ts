@@ -4,6 +4,7 @@ import { configErrors } from './config-errors';
 import { datastoreErrors } from './datastore-errors';
 import { ifaceErrors } from './iface-errors';
 import { kernelErrors } from './kernel-errors';
+import { kernelPathErrors } from './kernel-path-errors';
 import { leaseErrors } from './lease-errors';
 import { optionErrors } from './option-errors';
 import { packetLoopErrors } from './packet-loop-errors';
@@ -19,6 +20,7 @@ export const errorTable = {
   ...datastoreErrors,
   ...leaseErrors,
   ...kernelErrors,
+  ...kernelPathErrors,
   ...backendErrors,
   ...packetLoopErrors,
   ...ifaceErrors,

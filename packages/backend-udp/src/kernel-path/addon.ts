@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { TartanError } from '@tartan/core';
+
+/** A map as the kernel knows it: include/uapi/linux/bpf.h (v6.1), bpf_map_info. */
+export interface MapSpec {
+  /** BPF_MAP_TYPE_*. */
+  readonly type: number;
+  readonly keyBytes: number;
+  readonly valueBytes: number;
+  readonly entriesMax: number;
+  readonly flags: number;
+  /** Up to 15 characters. */
+  readonly name: string;
+}
+
+/**
+ * The functions of native/bpf. Descriptors are the caller's to close. Each throws an error with `errno` (positive) and `syscall`;
+ * loadProgram's also has the verifier's `log`.
+ */
+export interface BpfAddon {
+  createMap(
+    type: number,
+    keyBytes: number,
+    valueBytes: number,
+    entriesMax: number,
+    flags: number,
+    name: string,
+  ): number;
+  loadProgram(instructions: Uint8Array, license: string, name: string): number;
+  programById(id: number): number;
+  mapById(id: number): number;
+  /** Ids of the maps that a program uses. */
+  programMaps(descriptor: number): number[];
+  describeMap(descriptor: number): MapSpec;
+  /** `entries`: key and value, one behind the other. */
+  updateElements(descriptor: number, keyBytes: number, valueBytes: number, entries: Uint8Array): void;
+  /** What is gone already is no error. */
+  deleteElements(descriptor: number, keyBytes: number, keys: Uint8Array): void;
+  readElements(descriptor: number, keyBytes: number, valueBytes: number): Buffer;
+  closeDescriptor(descriptor: number): void;
+  /** One rtnetlink request in the namespace at the path `netns` ('': that of the process), and all of its answer. */
+  routeRequest(netns: string, request: Uint8Array): Buffer;
+}
+
+const FILE = 'tartan_udp_bpf.node';
+/** From src/kernel-path as well as from dist/kernel-path. */
+const packageRoot = join(__dirname, '..', '..');
+
+/** What was built here goes before what was shipped. */
+const places = [
+  join(packageRoot, 'native', 'bpf', 'build', 'Release', FILE),
+  join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, FILE),
+];
+
+/** The object file with the programs, shipped as it is: it is the same for all little-endian machines. */
+export const objectFilePath = join(packageRoot, 'native', 'bpf', 'kernel-path.bpf.o');
+
+let loaded: BpfAddon | undefined;
+
+/** Throws UDP_KERNEL_PATH_UNAVAILABLE when it is neither built nor shipped for this machine, or does not load. */
+export function loadBpfAddon(): BpfAddon {
+  if (loaded) return loaded;
+  let cause: unknown;
+  for (const place of places.filter((candidate) => existsSync(candidate))) {
+    try {
+      // eslint-disable-next-line @typescript-eslint/no-require-imports
+      loaded = require(place) as BpfAddon;
+      return loaded;
+    } catch (error) {
+      cause = error;
+    }
+  }
+  const problem = cause instanceof Error ? cause.message : 'it is neither built nor shipped for this machine';
+  throw new TartanError(
+    'UDP_KERNEL_PATH_UNAVAILABLE',
+    { reason: `the addon ${FILE} does not load: ${problem} (node scripts/build-native-bpf.mjs builds it)` },
+    { cause },
+  );
+}
