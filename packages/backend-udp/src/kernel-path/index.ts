@@ -1,3 +1,4 @@
+export { receivingDeviceName } from './receiving-device';
 export { kernelPathAnnouncement, kernelPathPeers, type OwnSide } from './announcement';
 export {
   KernelPath,

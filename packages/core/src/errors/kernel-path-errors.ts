@@ -9,8 +9,17 @@ export const kernelPathErrors = defineErrors({
   },
   UDP_KERNEL_PATH_REFUSED: {
     message: (data: { program: string; errno: number; errnoName: string; log: string }) =>
-      `udp: the kernel refuses the program ${data.program}: ${data.errnoName}\n${data.log}`,
-    cause: 'The verifier of this kernel does not accept a program of the kernel path. Its whole log follows.',
+      `udp: the kernel refuses the program ${data.program}: ${data.errnoName}: ${verdict(data.log)}`,
+    cause:
+      'The verifier of this kernel does not accept a program of the kernel path. Its whole log is in the data of the error.',
     cure: 'Packets go through user space. Please report the log together with the kernel’s version (uname -r).',
   },
 });
+
+/** Where the log ends, but for the verifier's statistics. */
+function verdict(log: string): string {
+  const lines = log.split('\n').map((line) => line.trim());
+  return (
+    lines.findLast((line) => line !== '' && !/^(processed \d|verification time|stack depth)/.test(line)) ?? 'no log'
+  );
+}
