@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { TartanError } from '@tartan/core';
+import { nativeAddonPlaces, prebuildTarget, TartanError } from '@tartan/core';
 
 /** What native/src/addon.cc exports; documented there. */
 export interface NativeLoopConfig {
@@ -50,18 +50,11 @@ const FILE = 'tartan_udp.node';
 /** From src/native as well as from dist/native. */
 const packageRoot = join(__dirname, '..', '..');
 
-/** What was built here goes before what was shipped. */
-const places = [
-  join(packageRoot, 'native', 'build', 'Release', FILE),
-  join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, FILE),
-  join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}-musl`, FILE),
-];
-
 let loaded: NativeAddon | undefined;
 
 /** Loads the addon when it is asked for first, so that other backends never need it. Throws PACKET_LOOP_ADDON_MISSING. */
 export function loadNativeAddon(): NativeAddon {
-  loaded ??= load(places);
+  loaded ??= load(nativeAddonPlaces(packageRoot, FILE));
   return loaded;
 }
 
@@ -78,7 +71,7 @@ export function load(candidates: readonly string[]): NativeAddon {
     }
   }
   throw new TartanError('PACKET_LOOP_ADDON_MISSING', {
-    platform: `${process.platform}-${process.arch}`,
+    platform: prebuildTarget(),
     problem: failures[0] ?? 'neither built nor shipped',
   });
 }

@@ -7,6 +7,7 @@ export * from './health-pages';
 export * from './health-server';
 export * from './last-lease';
 export * from './logger';
+export * from './native-addon-places';
 export * from './node-identity';
 export * from './notify-sender';
 export * from './readiness';

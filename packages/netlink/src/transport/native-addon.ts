@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { nativeAddonPlaces } from '@tartan/core';
 
 /** The classes and functions of native/src; documented there. */
 export interface NativeSocket {
@@ -35,18 +36,12 @@ const FILE = 'tartan_netlink.node';
 /** From src/transport as well as from dist/transport. */
 const packageRoot = join(__dirname, '..', '..');
 
-/** What was built here goes before what was shipped. */
-const places = [
-  join(packageRoot, 'native', 'build', 'Release', FILE),
-  join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, FILE),
-];
-
 let loaded: NativeAddon | undefined;
 
 /** The addon, or undefined when it is neither built nor shipped for this machine, or does not load. */
 export function loadNativeAddon(): NativeAddon | undefined {
   if (loaded) return loaded;
-  for (const place of places.filter((candidate) => existsSync(candidate))) {
+  for (const place of nativeAddonPlaces(packageRoot, FILE).filter((candidate) => existsSync(candidate))) {
     try {
       // eslint-disable-next-line @typescript-eslint/no-require-imports
       loaded = require(place) as NativeAddon;
