@@ -157,7 +157,7 @@ function smoke() {
   for (const folder of packages()) {
     const { name } = gypTarget(folder);
     const file = join(folder, 'prebuilds', prebuildTarget(), `${name}.node`);
-    const exported = Object.keys(require(file));
+    const exported = Object.getOwnPropertyNames(require(file));
     if (exported.length === 0) throw new Error(`${file} exports nothing`);
     console.log(`${basename(folder)} ${prebuildTarget()} in Node ${process.versions.node}: ${exported.join(', ')}`);
   }
