@@ -1,0 +1,107 @@
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Host, type Lab, TestAuthority, eventually, repositoryRoot, runCommand, withLab } from '@tartan/lab';
+import { type ApiObject, readObjects } from '../unit/deploy/support/api-objects';
+import { ContainerRuntime } from './support/container-runtime';
+import { LabApiServer } from './support/kube';
+import { Kubelet } from './support/kubelet';
+
+/*
+ * The manifest as people apply it, on two nodes: its commands with its arguments, environment, mounts and rights, against the test API
+ * server, until pods that a container runtime attached by the installed CNI config reach each other.
+ */
+
+const MANIFEST = join(repositoryRoot, 'deploy/kubernetes/tartan.yaml');
+const REFERENCE_PLUGINS = '/usr/lib/cni';
+const API_PORT = 6443;
+const TOKEN = 'token-of-the-service-account';
+
+interface SecureApiServer {
+  readonly api: LabApiServer;
+  readonly host: string;
+  readonly caFile: string;
+}
+
+/** The test API server on the switch, with TLS and tokens as a real one. */
+async function startApiServer(lab: Lab): Promise<SecureApiServer> {
+  const host = (lab.switch.ipv4 ?? '').replace(/\/.*/, '');
+  const authority = await TestAuthority.create(lab.directory);
+  const { certFile, keyFile } = await authority.certificate({ name: 'api', names: [`IP:${host}`] });
+  const api = await LabApiServer.start(lab, ['--tls-cert', certFile, '--tls-key', keyFile, '--token', TOKEN]);
+  return { api, host, caFile: authority.caFile };
+}
+
+async function stageImage(lab: Lab): Promise<string> {
+  const image = join(lab.directory, 'image');
+  await runCommand(['node', join(repositoryRoot, 'scripts/stage-image.mjs'), image], { timeoutMs: 60_000 });
+  return image;
+}
+
+function ready(host: Host): Promise<unknown> {
+  return eventually(
+    async () => {
+      const { status, body } = await host.httpGet(8081, '/readyz?verbose');
+      if (status !== 200) throw new Error(`${host.name} is not ready: ${body}`);
+    },
+    { timeoutMs: 30_000, what: `${host.name} is ready` },
+  );
+}
+
+/** `verb resource` of every rule. */
+function allowed(objects: readonly ApiObject[]): string[] {
+  return objects
+    .filter(({ kind }) => kind === 'ClusterRole')
+    .flatMap(({ rules }) => rules)
+    .flatMap(({ resources, verbs }) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)));
+}
+
+test('what the manifest says, on two nodes: CNI installed, daemons ready, pods reach each other', async () => {
+  await withLab({}, async (lab) => {
+    const objects = readObjects(readFileSync(MANIFEST, 'utf8'));
+    const hosts = await lab.addHosts(2);
+    const [image, server] = await Promise.all([stageImage(lab), startApiServer(lab)]);
+    const { api, host: address, caFile } = server;
+    for (const [index, { name }] of hosts.entries()) await api.createNode(name, [`10.244.${index + 1}.0/24`]);
+    const apiServer = { host: address, port: API_PORT, caFile, token: TOKEN };
+    const kubelets = hosts.map((host) => new Kubelet({ host, objects, image, apiServer }));
+
+    await Promise.all(kubelets.map((kubelet) => kubelet.runInitContainers()));
+    for (const kubelet of kubelets) {
+      expect(readdirSync(kubelet.nodePath('/etc/cni/net.d'))).toEqual(['10-tartan.conflist']);
+      const plugins = readdirSync(kubelet.nodePath('/opt/cni/bin')).sort();
+      expect(plugins).toEqual(expect.arrayContaining(['flannel', 'tartan']));
+      expect(statSync(join(kubelet.nodePath('/opt/cni/bin'), 'tartan')).mode & 0o111).toBe(0o111);
+    }
+    const daemons = await Promise.all(kubelets.map((kubelet) => kubelet.startContainer()));
+    await Promise.all(hosts.map(ready));
+
+    const runtimes = hosts.map((host, index) => {
+      const kubelet = kubelets[index] as Kubelet;
+      const pluginPath = [kubelet.nodePath('/opt/cni/bin'), REFERENCE_PLUGINS];
+      return new ContainerRuntime({ host, configDirectory: kubelet.nodePath('/etc/cni/net.d'), pluginPath });
+    });
+    const pods = await Promise.all(runtimes.map((runtime) => runtime.addPod('pod')));
+    lab.onDestroy(async () => {
+      for (const pod of pods) await runCommand(['ip', 'netns', 'delete', pod.netns], { allowFailure: true });
+    });
+    const [first, second] = pods;
+    if (!first || !second) throw new Error('no pods');
+    expect([first.addresses[0], second.addresses[0]]).toEqual(['10.244.1.2', '10.244.2.2']);
+    await eventually(() => first.reaches('10.244.2.2'), { timeoutMs: 10_000, what: 'the pods reach each other' });
+    // 1450 bytes of the overlay, less 20 of IPv4 and 8 of ICMP.
+    expect(await second.reaches('10.244.1.2', 1422)).toBe(true);
+    expect(await second.reaches('10.244.1.2', 1423)).toBe(false);
+
+    for (const { name } of hosts) {
+      expect(await api.annotation(name, 'kube-subnet-manager')).toBe('true');
+      expect(await api.annotation(name, 'backend-type')).toBe('vxlan');
+      expect(await api.condition(name)).toMatch(/^False /);
+    }
+    await Promise.all(runtimes.map((runtime, index) => runtime.removePod(pods[index] as (typeof pods)[number])));
+    await Promise.all(daemons.map((daemon) => daemon.stop()));
+    const calls = (await api.order('calls')) as string[];
+    const used = new Set(calls.map((call) => call.replace(/[?].*/, '').split(' ').slice(0, 2).join(' ')));
+    expect(allowed(objects)).toEqual(expect.arrayContaining([...used]));
+    expect([...used]).toEqual(expect.arrayContaining(['list nodes', 'watch nodes', 'patch nodes/status']));
+  });
+});
