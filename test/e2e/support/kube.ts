@@ -32,9 +32,10 @@ export class LabApiServer {
     readonly url: string,
   ) {}
 
-  static async start(lab: Lab): Promise<LabApiServer> {
+  /** `args` are further arguments of the program, for TLS and tokens. */
+  static async start(lab: Lab, args: readonly string[] = []): Promise<LabApiServer> {
     const program = join(repositoryRoot, 'packages/datastore-kube/dist/testing/main.js');
-    const argv = [process.execPath, program, '--listen', `0.0.0.0:${PORT}`];
+    const argv = [process.execPath, program, '--listen', `0.0.0.0:${PORT}`, ...args];
     const started = await lab.switch.start({ name: 'api-server', argv, stdout: 'lines' });
     await started.waitForLine(/^listening/);
     return new LabApiServer(started, `http://${String(lab.switch.ipv4).split('/')[0]}:${PORT}`);
