@@ -4,10 +4,12 @@ export interface DemoBackend {
   readonly config: Readonly<Record<string, unknown>>;
   /** How packets get from host to host, in a few words for the picture. */
   readonly way: string;
+  /** Packets flow on while the daemon is away. */
+  readonly hitless: boolean;
 }
 
 export const demoBackends: Readonly<Record<string, DemoBackend>> = {
-  'host-gw': { config: { Type: 'host-gw' }, way: 'plain routes, no encapsulation' },
-  udp: { config: { Type: 'udp' }, way: 'IP in UDP 8285, through the packet loop' },
-  vxlan: { config: { Type: 'vxlan' }, way: 'VXLAN over UDP 8472' },
+  'host-gw': { config: { Type: 'host-gw' }, way: 'plain routes, no encapsulation', hitless: true },
+  udp: { config: { Type: 'udp' }, way: 'IP in UDP 8285, through the packet loop', hitless: false },
+  vxlan: { config: { Type: 'vxlan' }, way: 'VXLAN over UDP 8472', hitless: true },
 };

@@ -49,7 +49,7 @@ export async function measure(lab: Lab): Promise<ThroughputReport> {
  * While packets flow from the first host's pod to the second one's and back, the second host's daemon is killed with SIGKILL,
  * stays away for a moment, and is started again.
  */
-export async function killDaemon(lab: Lab): Promise<CrashReport> {
+export async function killDaemon(lab: Lab, hitless: boolean): Promise<CrashReport> {
   const [from, to] = lab.hosts as [Host, Host];
   const daemon = to.daemons[0];
   if (!daemon) throw new LabError(`${to.name} has no daemon`);
@@ -75,6 +75,7 @@ export async function killDaemon(lab: Lab): Promise<CrashReport> {
     sent,
     // What is lost on the way there is lost on the way back too.
     lost: Math.max(lost, back?.lost ?? 0),
+    hitless,
     packetsPerSecond: Math.round(packetsPerSecond),
     readyAgainMs,
   };

@@ -46,7 +46,7 @@ async function describeHost(host: Host): Promise<HostReport> {
   const routes = text
     .split('\n')
     .map((line) => line.trim())
-    .filter((line) => line !== '');
+    .filter((line) => line !== '' && !line.startsWith('unreachable '));
   return {
     name: host.name,
     address: host.ipv4,

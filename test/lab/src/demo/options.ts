@@ -82,5 +82,5 @@ function datastoreChoice(text: string): DatastoreChoice {
 }
 
 function backendNames(): string {
-  return Object.keys(demoBackends).join(' or ');
+  return Object.keys(demoBackends).join(', ').replace(/, ([^,]*)$/, ' or $1');
 }

@@ -79,6 +79,8 @@ export interface CrashReport {
   readonly to: string;
   readonly sent: number;
   readonly lost: number;
+  /** The backend promises that none is. */
+  readonly hitless: boolean;
   readonly packetsPerSecond: number;
   /** From the start of the new process to /readyz answering 200. */
   readonly readyAgainMs: number;

@@ -32,7 +32,7 @@ describe('options of the demo', () => {
     [['--hosts', '1'], '--hosts takes a number from 2 to 9, not "1"'],
     [['--hosts', '10'], 'not "10"'],
     [['--hosts', '3x'], 'not "3x"'],
-    [['--backend', 'token-ring'], '--backend takes host-gw or vxlan, not "token-ring"'],
+    [['--backend', 'token-ring'], '--backend takes host-gw, udp or vxlan, not "token-ring"'],
     [['--backend', 'toString'], 'not "toString"'],
     [['--datastore', 'zookeeper'], '--datastore takes auto, etcd or file, not "zookeeper"'],
     [['--bogus'], "Unknown option '--bogus'; see --help"],

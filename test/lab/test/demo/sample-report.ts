@@ -44,6 +44,7 @@ export function sampleReport(count: number, changes: Partial<DemoReport> = {}): 
       sent: 2022,
       lost: 0,
       packetsPerSecond: 1000,
+      hitless: true,
       readyAgainMs: 480,
     },
     steps: [],
