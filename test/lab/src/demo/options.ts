@@ -82,5 +82,7 @@ function datastoreChoice(text: string): DatastoreChoice {
 }
 
 function backendNames(): string {
-  return Object.keys(demoBackends).join(', ').replace(/, ([^,]*)$/, ' or $1');
+  return Object.keys(demoBackends)
+    .join(', ')
+    .replace(/, ([^,]*)$/, ' or $1');
 }
