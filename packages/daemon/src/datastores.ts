@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import {
   createFileDatastore,
   type Clock,
@@ -65,15 +63,6 @@ function loadEtcd() {
 function loadKube() {
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   return require('@tartan/datastore-kube') as typeof KubeModule;
-}
-
-/** Where a daemon remembers the nodes of its cluster, beside its lease. */
-export function knownNodesPath(
-  options: Pick<DaemonOptions, 'stateDir' | 'kubeAnnotationPrefix' | 'subnetFile'>,
-): string {
-  const text = `${options.subnetFile}\0${options.kubeAnnotationPrefix}`;
-  const fingerprint = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  return join(options.stateDir, `nodes-${fingerprint}.json`);
 }
 
 /** What tells this daemon's remembered lease from that of another daemon on the same host. */

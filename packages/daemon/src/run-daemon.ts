@@ -26,7 +26,7 @@ import type { KubeCluster } from '@tartan/datastore-kube';
 import { withBlackholeRoute } from './blackhole-route';
 import { ConfigSource, type ConfigSourceListener } from './config-source';
 import { followDatastore } from './datastore-check';
-import { knownNodesPath, lastLeaseKey } from './datastores';
+import { lastLeaseKey } from './datastores';
 import { loadBackends } from './load-backends';
 import { NodeLease, type NodeLeaseListener } from './node-lease';
 import { type NetworkSink, NodeNetwork } from './node-network';
@@ -243,7 +243,7 @@ async function openDatastore(
   cluster: KubeCluster | null,
 ): Promise<{ readonly datastore: Datastore; readonly leaseManager: LeaseManager }> {
   const datastore = cluster
-    ? cluster.openDatastore({ identity, configPath: options.netConfigPath, stateFile: knownNodesPath(options) })
+    ? cluster.openDatastore({ identity, configPath: options.netConfigPath })
     : await world.openDatastore(options, logger);
   releases.add('datastore', () => datastore.close());
   const leaseManager = createLeaseManager({

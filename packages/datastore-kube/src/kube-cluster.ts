@@ -83,7 +83,6 @@ export class KubeCluster {
   openDatastore(input: {
     readonly identity: OwnerIdentity | null;
     readonly configPath: string;
-    readonly stateFile?: string | undefined;
   }): KubeDatastore {
     const { client, names, options } = this;
     const { clock, logger, random = Math.random } = options;
@@ -111,6 +110,7 @@ export class KubeCluster {
     readonly readiness: Pick<ReadinessRegistry, 'ready' | 'missing' | 'onChange'>;
     readonly condition: boolean;
     readonly withdraw: boolean;
+    readonly graceMs?: number;
   }): NodeCondition {
     const { clock, logger, random = Math.random } = this.options;
     return new NodeCondition({ client: this.client, clock, logger, random, ...input });

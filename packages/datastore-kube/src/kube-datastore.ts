@@ -45,8 +45,6 @@ export interface KubeDatastoreOptions {
   /** Who we are: `node` is the name of our Node object. null for a reader. */
   readonly identity: OwnerIdentity | null;
   readonly configPath: string;
-  /** Remembers the nodes from one run to the next. Nothing is remembered unless given. */
-  readonly stateFile?: string | undefined;
   readonly clock: Clock;
   readonly random?: Random;
   readonly logger: Logger;
@@ -124,9 +122,10 @@ export class KubeDatastore implements Datastore {
   list(signal: AbortSignal): Promise<LeaseListing> {
     return this.noted('list nodes', signal, async (both) => {
       await this.readFamilies();
-      const fresh = this.reflector.live;
+      const { lists } = this.reflector;
       await this.reflector.ensure(both);
-      if (fresh) await this.catchUp(both);
+      // A watch that stands again has not told yet what happened meanwhile.
+      if (this.reflector.lists === lists) await this.catchUp(both);
       return this.view.listing();
     });
   }
@@ -144,14 +143,15 @@ export class KubeDatastore implements Datastore {
       if (found.node !== this.options.identity?.node) return this.confirm(found, attrs);
       const seen = this.view.node(found.node);
       if (!seen) throw conflict(record.key);
+      this.view.beginPublishing(attrs);
       try {
         const node = await this.objects.publish(seen, attrs, both);
-        this.view.apply(node.name, node);
+        if (this.view.endPublishing(node, attrs)) this.wake();
       } catch (error) {
+        this.view.beginPublishing(null);
         if (isTartanError(error, 'DATASTORE_CONFLICT', 'DATASTORE_NOT_FOUND')) await this.refresh(found.node, both);
         throw isTartanError(error, 'DATASTORE_NOT_FOUND') ? conflict(record.key) : error;
       }
-      if (this.view.setPublished(attrs)) this.wake();
       return this.recordOf(record.key);
     });
   }

@@ -93,14 +93,25 @@ export class ApiClient {
   private async attempt(server: string, call: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
     signal.throwIfAborted();
     if (this.closed) throw unavailable(call.operation, 'closed');
-    const access = await this.options.credentials.access();
-    const response = await this.send(new URL(server + call.path), call, access, signal);
+    const response = await this.sendWithNewestAccess(new URL(server + call.path), call, signal);
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
-    if (status === 401) this.options.credentials.refused();
     const text = await readText(response).catch(() => '');
     if (isServerTrouble(status)) throw unavailable(call.operation, `${server} answers ${status} ${firstLine(text)}`);
     throw failureOf(status, statusBody(text), call);
+  }
+
+  /** Credentials that are refused are read anew, since files may have changed; once more if they have. */
+  private async sendWithNewestAccess(url: URL, call: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    const { credentials } = this.options;
+    const access = await credentials.access();
+    const response = await this.send(url, call, access, signal);
+    if (response.statusCode !== 401) return response;
+    credentials.refused();
+    const renewed = await credentials.access();
+    if (renewed === access) return response;
+    response.resume();
+    return this.send(url, call, renewed, signal);
   }
 
   private send(url: URL, call: ApiRequest, access: Access, signal: AbortSignal): Promise<IncomingMessage> {

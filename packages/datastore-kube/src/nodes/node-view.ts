@@ -60,6 +60,8 @@ export class NodeView {
   private history: Change[] = [];
   /** What this process has published on its node: by it, the annotations are read as what was meant. */
   private published: LeaseAttrs | null = null;
+  /** What is being written at the moment: the watch may show it before the answer to the write does. */
+  private publishing: LeaseAttrs | null = null;
 
   constructor(private readonly options: NodeViewOptions) {
     this.revision = this.forgotten = BigInt(Math.floor(options.clock.now() * 1000));
@@ -127,11 +129,18 @@ export class NodeView {
     return this.commit([...this.nodes.keys()]);
   }
 
-  /** What we have written on our own node means this. True when that changed anything. */
-  setPublished(attrs: LeaseAttrs): boolean {
+  /** From now on our own node may carry these as well as the ones of before; null: not any more. */
+  beginPublishing(attrs: LeaseAttrs | null): void {
+    this.publishing = attrs;
+  }
+
+  /** Our own node was written, and is now `node`. True when that changed anything. */
+  endPublishing(node: KubeNode, attrs: LeaseAttrs): boolean {
     this.published = attrs;
-    const { identity } = this.options;
-    return identity !== null && this.commit([identity.node]);
+    this.publishing = null;
+    const before = this.nodes.get(node.name);
+    if (!before || node.version >= before.version) this.nodes.set(node.name, node);
+    return this.commit([node.name]);
   }
 
   /** Returns the names of nodes to look at. */
@@ -218,11 +227,13 @@ export class NodeView {
     const { identity } = this.options;
     if (node.name !== identity?.node) return leaseOfNode(node, this.families);
     const lease = assignmentOfNode(node, this.families, identity);
-    const { published } = this;
-    if (lease.kind !== 'lease' || !published) return lease;
-    if (!missingAnnotations(encodeAnnotations(published, node.annotations), node.annotations)) {
-      return { ...lease, attrs: published };
-    }
+    const { published, publishing } = this;
+    if (lease.kind !== 'lease') return lease;
+    const says = (attrs: LeaseAttrs): boolean =>
+      !missingAnnotations(encodeAnnotations(attrs, node.annotations), node.annotations);
+    if (publishing && says(publishing)) return { ...lease, attrs: publishing };
+    if (!published) return lease;
+    if (says(published)) return { ...lease, attrs: published };
     const reason = `node ${node.name}: its annotations are not what this node publishes`;
     return { kind: 'skipped', key: lease.key, reason };
   }

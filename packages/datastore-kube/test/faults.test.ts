@@ -1,0 +1,163 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { silentLogger, systemClock } from '@tartan/core';
+import { annotationNames, ApiClient, FileCredentials, KubeCluster, KubeDatastore } from '../src';
+import { sampleNode, TestApiServer } from '../src/testing';
+import { KubeWorld, kubeconfig, readEvents, until } from './support/world';
+
+/* What only a server that misbehaves on request can show. */
+
+const SIGNAL = new AbortController().signal;
+let world: KubeWorld;
+let server: TestApiServer;
+beforeEach(async () => {
+  if (kubeconfig !== '') throw new Error('these tests run against the test API server: unset KUBECONFIG');
+  world = await KubeWorld.open();
+  server = world.server as TestApiServer;
+});
+afterEach(() => world.close());
+
+async function standing(short = 'a') {
+  const datastore = world.datastore(short);
+  const log = readEvents(datastore, (await datastore.list(SIGNAL)).revision, world.signal.signal);
+  await until(() => log.standing, 'the watch stands');
+  return { datastore, log };
+}
+
+describe('the watch', () => {
+  it('lists again and tells the difference when the server has forgotten where it was', async () => {
+    await world.createPeer('b', ['10.251.2.0/24'], 2);
+    const { datastore, log } = await standing();
+    await server.stop();
+    await until(() => log.ended !== null, 'the outage is told');
+    server.nodes.delete(world.name('b'));
+    server.nodes.create(sampleNode({ name: 'noise' }));
+    server.nodes.compact();
+    await server.start();
+    await world.createPeer('c', ['10.251.3.0/24'], 3);
+    const { records } = await datastore.list(SIGNAL);
+    expect(records.map(({ key }) => key)).toEqual(['10.251.3.0-24']);
+    const resumed = readEvents(datastore, datastore.view.forgotten, world.signal.signal);
+    await until(() => resumed.events.some(({ type }) => type === 'delete'), 'the deletion is told');
+  });
+
+  it('goes on without a word when the server ends it in good order', async () => {
+    const { log } = await standing();
+    server.endWatches();
+    await world.createPeer('b', ['10.251.2.0/24'], 2);
+    await until(() => log.events.length > 0, 'a change after the end');
+    expect(log.ended).toBeNull();
+  });
+
+  it('asks for bookmarks, and resumes from one', async () => {
+    const { datastore, log } = await standing();
+    server.nodes.version += 500;
+    server.bookmark();
+    await until(() => datastore.reflector.resourceVersion === String(server.nodes.version), 'the bookmark arrives');
+    server.nodes.compact();
+    server.endWatches();
+    await world.createPeer('b', ['10.251.2.0/24'], 2);
+    await until(() => log.events.length > 0, 'a change after the bookmark');
+    expect(server.calls.filter((call) => call.startsWith('list') && !call.includes('fieldSelector'))).toHaveLength(1);
+  });
+
+  it('that breaks off is an outage, and one that falls silent as well', async () => {
+    const first = await standing();
+    server.breakWatches();
+    await until(() => first.log.ended !== null, 'the break is told');
+    expect(first.log.ended).toMatchObject({ code: 'DATASTORE_UNAVAILABLE' });
+    const client = new ApiClient({
+      credentials: new FileCredentials({ servers: [server.url], tokenFile: null, caFile: null, clock: systemClock }),
+      clock: systemClock,
+    });
+    const names = annotationNames(world.prefix);
+    const quiet = new KubeDatastore({
+      client,
+      names,
+      identity: null,
+      configPath: '/nowhere',
+      clock: systemClock,
+      logger: silentLogger,
+      silenceMs: 100,
+    });
+    const log = readEvents(quiet, (await quiet.list(SIGNAL)).revision, world.signal.signal);
+    await until(() => log.ended !== null, 'the silence is told');
+    await quiet.close();
+  });
+});
+
+describe('lists', () => {
+  it('arrive in pieces of any size and in pages', async () => {
+    for (let n = 1; n <= 7; n++) await world.createPeer(`p${n}`, [`10.251.${n}.0/24`], n);
+    server.faults.chunkBytes = 7;
+    server.pagesFromMemory = true;
+    const { records } = await world.datastore('a').list(SIGNAL);
+    expect(records).toHaveLength(7);
+  });
+
+  it('that break off are no answer', async () => {
+    for (let n = 1; n <= 5; n++) await world.createPeer(`p${n}`, [`10.251.${n}.0/24`], n);
+    const datastore = world.datastore('a');
+    server.faults.breakListAfter = 3_000;
+    await expect(datastore.list(SIGNAL)).rejects.toMatchObject({ code: 'DATASTORE_UNAVAILABLE' });
+    server.faults.breakListAfter = null;
+    expect((await datastore.list(SIGNAL)).records).toHaveLength(5);
+  });
+
+  it('are asked for once; later ones cost one key', async () => {
+    const { datastore } = await standing();
+    for (let n = 0; n < 3; n++) await datastore.list(SIGNAL);
+    const lists = server.calls.filter((call) => call.startsWith('list nodes'));
+    expect(lists.filter((call) => !call.includes('fieldSelector'))).toHaveLength(1);
+  });
+});
+
+describe('access', () => {
+  it('names the permission that is missing', async () => {
+    server.faults.denied.add('list nodes');
+    await expect(world.datastore('a').list(SIGNAL)).rejects.toMatchObject({
+      code: 'DATASTORE_DENIED',
+      message: expect.stringMatching(/cannot list resource "nodes".*ClusterRole/) as string,
+    });
+  });
+
+  it('takes the next server when one is away, and a new token when the old one is refused', async () => {
+    const tokens = ['first'];
+    const guarded = await new TestApiServer({ tokens }).start();
+    const away = await new TestApiServer().start();
+    await away.stop();
+    writeFileSync(join(world.directory, 'token'), 'first\n');
+    const cluster = new KubeCluster({
+      apiUrls: [away.url, guarded.url],
+      kubeconfigFile: '',
+      annotationPrefix: world.prefix,
+      env: {},
+      clock: systemClock,
+      logger: silentLogger,
+      serviceAccountDirectory: world.directory,
+    });
+    const datastore = cluster.openDatastore({ identity: null, configPath: '/nowhere' });
+    expect((await datastore.list(SIGNAL)).records).toEqual([]);
+    tokens[0] = 'second';
+    await expect(datastore.list(SIGNAL)).rejects.toMatchObject({ code: 'DATASTORE_DENIED' });
+    writeFileSync(join(world.directory, 'token'), 'second');
+    expect((await datastore.list(SIGNAL)).records).toEqual([]);
+    await datastore.close();
+    await guarded.stop();
+  });
+});
+
+describe('annotation prefixes', () => {
+  it.each([
+    ['flannel.alpha.coreos.com', 'flannel.alpha.coreos.com/backend-type'],
+    ['org.com/9', 'org.com/9-backend-type'],
+    ['org.com/9-', 'org.com/9-backend-type'],
+    ['org.com/', 'org.com/backend-type'],
+  ])('%s', (prefix, backendType) => {
+    expect(annotationNames(prefix).backendType).toBe(backendType);
+  });
+
+  it.each(['org', 'org/prefix', 'org.COM', 'org.com/PREFIX', 'org.com/a/b', ''])('refuses %j', (prefix) => {
+    expect(() => annotationNames(prefix)).toThrow(/--kube-annotation-prefix/);
+  });
+});
