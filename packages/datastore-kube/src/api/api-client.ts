@@ -2,7 +2,7 @@
  * HTTP towards the API server: JSON calls and streams, several servers tried in turn, credentials that change.
  *
  * The client of @kubernetes/client-node is not used for this: its generated models cost some 60 MB of memory, and it hands over
- * whole parsed objects, of which we want a hundredth (docs/decisions/kubernetes-client.md).
+ * whole parsed objects, of which we want a hundredth (docs/decisions/0005-kubernetes-client.md).
  */
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
