@@ -14,6 +14,8 @@ import { fork } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, release, tmpdir } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import { clearInterval, setInterval } from 'node:timers';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -51,7 +53,12 @@ async function serve() {
       'public-ip': `10.200.${n >> 8}.${n & 255}`,
     });
     server.nodes.create(
-      sampleNode({ name: `node-${n}`, podCIDRs: [`10.${n >> 8}.${n & 255}.0/24`], annotations, images: Number(values.images) }),
+      sampleNode({
+        name: `node-${n}`,
+        podCIDRs: [`10.${n >> 8}.${n & 255}.0/24`],
+        annotations,
+        images: Number(values.images),
+      }),
     );
   }
   let timer;
@@ -83,7 +90,7 @@ async function read() {
   const manager = createLeaseManager({ datastore, identity });
   void manager.watchPeers(({ leases }) => {
     process.send({ snapshot: leases.length, atMs: performance.timeOrigin + performance.now(), ...usage() });
-  }, new AbortController().signal);
+  }, new globalThis.AbortController().signal);
   process.on('message', () => process.send({ sample: true, ...usage() }));
 }
 

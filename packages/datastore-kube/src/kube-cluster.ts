@@ -80,10 +80,7 @@ export class KubeCluster {
     }
   }
 
-  openDatastore(input: {
-    readonly identity: OwnerIdentity | null;
-    readonly configPath: string;
-  }): KubeDatastore {
+  openDatastore(input: { readonly identity: OwnerIdentity | null; readonly configPath: string }): KubeDatastore {
     const { client, names, options } = this;
     const { clock, logger, random = Math.random } = options;
     return new KubeDatastore({ client, names, clock, logger, random, ...input });

@@ -147,6 +147,42 @@ describe('access', () => {
   });
 });
 
+describe('a kubeconfig file', () => {
+  const PROGRAM = join(__dirname, '../dist/kubeconfig/read-kubeconfig.js');
+  const open = (kubeconfigFile: string): KubeDatastore =>
+    new KubeCluster({
+      apiUrls: [],
+      kubeconfigFile,
+      kubeconfigProgram: PROGRAM,
+      annotationPrefix: world.prefix,
+      env: {},
+      clock: systemClock,
+      logger: silentLogger,
+    }).openDatastore({ identity: null, configPath: '/nowhere' });
+
+  it('names server and token, and is waited for while it cannot be read', async () => {
+    const guarded = await new TestApiServer({ tokens: ['from-file'] }).start();
+    const path = join(world.directory, 'kubeconfig');
+    const datastore = open(path);
+    await expect(datastore.list(SIGNAL)).rejects.toMatchObject({
+      code: 'DATASTORE_UNAVAILABLE',
+      message: expect.stringContaining(path) as string,
+    });
+    const config = {
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': 'c',
+      clusters: [{ name: 'k', cluster: { server: guarded.url, 'insecure-skip-tls-verify': true } }],
+      users: [{ name: 'u', user: { token: 'from-file' } }],
+      contexts: [{ name: 'c', context: { cluster: 'k', user: 'u' } }],
+    };
+    writeFileSync(path, JSON.stringify(config));
+    expect((await datastore.list(SIGNAL)).records).toEqual([]);
+    await datastore.close();
+    await guarded.stop();
+  });
+});
+
 describe('annotation prefixes', () => {
   it.each([
     ['flannel.alpha.coreos.com', 'flannel.alpha.coreos.com/backend-type'],
