@@ -24,6 +24,12 @@ export const VARIANTS = {
     setUp: plainLoop,
   },
   loop: { title: 'udp backend, user space', underlayMtu: POD_MTU + UDP_IPV4_OVERHEAD, setUp: ourLoop },
+  kernel: {
+    title: 'udp backend, kernel path',
+    underlayMtu: POD_MTU + UDP_IPV4_OVERHEAD,
+    setUp: (options) => ourLoop(options, { uplinkName: 'eth0' }),
+    needsRoot: true,
+  },
   vxlan: { title: 'kernel VXLAN', reference: true, underlayMtu: POD_MTU + VXLAN_OVERHEAD, setUp: vxlan },
   routing: {
     title: 'plain routing (host-gw)',
@@ -65,7 +71,7 @@ function plainLoop({ host, peer, n }) {
   });
 }
 
-async function ourLoop({ host, peer, n, loopOptions }) {
+async function ourLoop({ host, peer, n, loopOptions }, more = {}) {
   const options = {
     tunName: 'flannel0',
     mtuBytes: POD_MTU,
@@ -73,6 +79,7 @@ async function ourLoop({ host, peer, n, loopOptions }) {
     port: PORT,
     routes: [{ prefix: `${subnetOf(other(n))}.0/24`, endpoint: peer.ipv4, icmpSource: `${subnetOf(other(n))}.0` }],
     ...loopOptions,
+    ...more,
   };
   const process = await host.start({
     name: 'loop',
