@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { TartanError } from '@tartan/core';
+import { prebuildTarget, TartanError } from '@tartan/core';
 
 /** A map as the kernel knows it: include/uapi/linux/bpf.h (v6.1), bpf_map_info. */
 export interface MapSpec {
@@ -50,7 +50,7 @@ const packageRoot = join(__dirname, '..', '..');
 /** What was built here goes before what was shipped. */
 const places = [
   join(packageRoot, 'native', 'bpf', 'build', 'Release', FILE),
-  join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, FILE),
+  join(packageRoot, 'prebuilds', prebuildTarget(), FILE),
 ];
 
 /** The object file with the programs, shipped as it is: it is the same for all little-endian machines. */
