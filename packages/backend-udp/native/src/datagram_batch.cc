@@ -15,14 +15,10 @@
 namespace tartan {
 namespace {
 
-// How long a full send buffer holds the thread up before packets are dropped. It slows the sender of a bulk transfer down to what the
-// wire takes; longer would let received packets wait too long.
+// How long, and how often in one Send(), a full send buffer holds the thread up before packets are dropped. It slows the sender of a
+// bulk transfer down to what the wire takes; longer would let received packets, and stop(), wait too long.
 constexpr int kSendWaitMilliseconds = 5;
-
-bool WaitForRoom(int fd) {
-  pollfd waiting{fd, POLLOUT, 0};
-  return poll(&waiting, 1, kSendWaitMilliseconds) > 0;
-}
+constexpr int kSendWaits = 4;
 
 }  // namespace
 
@@ -56,7 +52,15 @@ void DatagramBatch::Add(const Route* route, const Segment& segment) {
   datagrams_.push_back(datagram);
 }
 
+bool DatagramBatch::WaitForRoom(int fd) {
+  if (waits_left_ == 0) return false;
+  waits_left_--;
+  pollfd waiting{fd, POLLOUT, 0};
+  return poll(&waiting, 1, kSendWaitMilliseconds) > 0;
+}
+
 void DatagramBatch::Send() {
+  waits_left_ = kSendWaits;
   size_t count = datagrams_.size();
   for (size_t first = 0; first < count;) {
     int family = datagrams_[first].route->peer->configured().address.family;
@@ -107,7 +111,6 @@ void DatagramBatch::Prepare(const Message& message, size_t index) {
 }
 
 void DatagramBatch::SendMessages(int fd, size_t first, size_t end) {
-  bool waited = false;
   while (first < end) {
     int sent = fd == -1 ? -1 : sendmmsg(fd, &kernel_messages_[first], static_cast<unsigned>(end - first), MSG_DONTWAIT);
     int error = fd == -1 ? EAFNOSUPPORT : errno;
@@ -115,14 +118,10 @@ void DatagramBatch::SendMessages(int fd, size_t first, size_t end) {
     if (sent > 0) {
       for (int i = 0; i < sent; i++) CountSent(messages_[first + static_cast<size_t>(i)]);
       first += static_cast<size_t>(sent);
-      waited = false;
       continue;
     }
     if (error == EINTR) continue;
-    if (error == EAGAIN && !waited) {
-      waited = true;
-      if (WaitForRoom(fd)) continue;
-    }
+    if (error == EAGAIN && WaitForRoom(fd)) continue;
     OnFailure(fd, messages_[first], error);
     first++;
   }
@@ -178,12 +177,12 @@ bool DatagramBatch::SendOne(int fd, const Datagram& datagram, int* error) {
   header.msg_namelen = to.length;
   header.msg_iov = const_cast<iovec*>(datagram.pieces);
   header.msg_iovlen = datagram.pieces[1].iov_len > 0 ? 2 : 1;
-  for (bool waited = false;; waited = true) {
+  for (;;) {
     counters_->Add(Count::kUdpSends, 1);
     if (sendmsg(fd, &header, MSG_DONTWAIT) >= 0) return true;
     *error = errno;
     if (*error == EINTR) continue;
-    if (*error != EAGAIN || waited || !WaitForRoom(fd)) return false;
+    if (*error != EAGAIN || !WaitForRoom(fd)) return false;
   }
 }
 

@@ -72,6 +72,8 @@ class DatagramBatch {
     size_t count;
   };
 
+  // True when the socket takes more within its time.
+  bool WaitForRoom(int fd);
   void Pack(size_t first, size_t end);
   void SendMessages(int fd, size_t first, size_t end);
   void OnFailure(int fd, const Message& message, int error);
@@ -86,6 +88,7 @@ class DatagramBatch {
   Counters* const counters_;
   TooBigHandler* const handler_;
   Sockets sockets_;
+  int waits_left_ = 0;
   std::vector<Datagram> datagrams_;
   std::vector<uint8_t> headers_;
   std::vector<Message> messages_;

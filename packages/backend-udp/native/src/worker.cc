@@ -162,7 +162,7 @@ void Worker::Forward(uint8_t* data, size_t bytes) {
   const Route* route = table_->To(packet, packet.destination());
   if (route == nullptr) return counters_.Add(packet.to_multicast() ? Drop::kMulticast : Drop::kNoRoute);
   if (*packet.hops() <= 1) {
-    ReportError(packet, *route, IcmpError::kTimeExceeded, 0);
+    if (MayReportNow(packet, *route)) WriteError(packet, *route, IcmpError::kTimeExceeded, 0);
     return counters_.Add(Drop::kTtl);
   }
   DecrementHops(&packet);
@@ -189,20 +189,24 @@ bool Worker::OnTooBig(const Datagram& datagram) {
   int overhead = (datagram.route->peer->configured().address.family == 4 ? 20 : 40) + 8;
   if (!packet.dont_fragment() || (packet.version == 6 && datagram.bytes <= kIpv6MinimumMtu)) return false;
   counters_.Add(Drop::kTooBig);
-  int path = PathMtu(datagram.route->peer->Address());
-  int mtu = path > overhead ? path - overhead : 0;
-  if (packet.version == 6) mtu = std::max<int>(mtu, kIpv6MinimumMtu);
-  // Only the quoted part is at hand: lengths in the header are larger than what is parsed here.
+  // Only the quoted part is at hand: the length in the header may be larger than what is here.
   packet.length = static_cast<uint32_t>(copied);
   packet.protocol = packet.version == 4 ? head[9] : head[6];
   packet.upper_offset = packet.version == 4 ? (head[0] & 0x0f) * 4u : static_cast<uint32_t>(kIpv6HeaderBytes);
   packet.later_fragment = packet.version == 4 && (LoadBe16(head + 6) & 0x1fff) != 0;
-  if (mtu > 0) ReportError(packet, *datagram.route, IcmpError::kTooBig, static_cast<uint16_t>(std::min(mtu, 0xffff)));
+  if (!MayReportNow(packet, *datagram.route)) return true;
+  int path = PathMtu(datagram.route->peer->Address());
+  int mtu = path > overhead ? path - overhead : 0;
+  if (packet.version == 6) mtu = std::max<int>(mtu, kIpv6MinimumMtu);
+  if (mtu > 0) WriteError(packet, *datagram.route, IcmpError::kTooBig, static_cast<uint16_t>(std::min(mtu, 0xffff)));
   return true;
 }
 
-void Worker::ReportError(const Packet& packet, const Route& route, IcmpError error, uint16_t mtu_bytes) {
-  if (route.icmp_source.family != packet.version || !MayReport(packet) || !icmp_limit_.Take(Now())) return;
+bool Worker::MayReportNow(const Packet& packet, const Route& route) {
+  return route.icmp_source.family == packet.version && MayReport(packet) && icmp_limit_.Take(Now());
+}
+
+void Worker::WriteError(const Packet& packet, const Route& route, IcmpError error, uint16_t mtu_bytes) {
   uint8_t message[kIcmpErrorMax];
   size_t bytes = WriteIcmpError(packet, error, mtu_bytes, route.icmp_source, message);
   VirtioNetHeader virtio{};

@@ -67,7 +67,9 @@ class Worker : private PacketSink, private DatagramBatch::TooBigHandler {
   void ReceiveDatagram(uint8_t* data, size_t bytes, const Endpoint& source, Peer* sender);
   bool MayCome(const Packet& packet, const Endpoint& source, Peer* sender);
   bool OnTooBig(const Datagram& datagram) override;
-  void ReportError(const Packet& packet, const Route& route, IcmpError error, uint16_t mtu_bytes);
+  // Asks the rate limit, too: errors must not cost more than the packets that they are about.
+  bool MayReportNow(const Packet& packet, const Route& route);
+  void WriteError(const Packet& packet, const Route& route, IcmpError error, uint16_t mtu_bytes);
   void Write(const iovec* pieces, int count, size_t bytes, size_t packets) override;
   bool WriteTun(const iovec* pieces, int count, size_t packets);
   void SendKeepalives();

@@ -246,6 +246,25 @@ describe('errors reach the sender', () => {
   );
 });
 
+describe('a bad underlay', () => {
+  it(
+    'that loses datagrams: content arrives whole',
+    async () => {
+      await startBoth();
+      const table =
+        'table inet lossy { chain input { type filter hook input priority 0; udp dport 8285 numgen random mod 100 < 3 drop; }; }';
+      for (const site of [lab.a, lab.b]) site.run('nft', table);
+      try {
+        expect(await lab.a.send(lab.b.podAddress, 1_000_000)).toBe(true);
+        expect(await lab.b.send(lab.a.podAddress6, 300_000)).toBe(true);
+      } finally {
+        for (const site of [lab.a, lab.b]) site.run('nft', 'delete', 'table', 'inet', 'lossy');
+      }
+    },
+    LONG,
+  );
+});
+
 describe('who may send', () => {
   /** One UDP datagram with `hex` in it, from host b. */
   function datagram(hex: string, sourcePort: number): void {
