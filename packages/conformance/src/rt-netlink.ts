@@ -17,22 +17,31 @@ export type { RtNetlinkCapabilities, RtNetlinkSubject } from './rt-netlink/fixtu
  * gave is closed after. The fake kernel and the real one pass the same suite, which is what makes the fake worth believing.
  */
 export function rtNetlinkSuite(runner: SuiteRunner, open: () => Promise<RtNetlinkSubject>): void {
+  runSuites(runner, open, [
+    linkSuite,
+    featureSuite,
+    addressSuite,
+    routeSuite,
+    lookupSuite,
+    neighbourSuite,
+    batchSuite,
+    eventSuite,
+    sysctlSuite,
+  ]);
+}
+
+/** The part of it on features of links, for another way to them. */
+export function linkFeatureSuite(runner: SuiteRunner, open: () => Promise<RtNetlinkSubject>): void {
+  runSuites(runner, open, [featureSuite]);
+}
+
+type Suite = (runner: SuiteRunner, fixture: NetlinkFixture) => void;
+
+function runSuites(runner: SuiteRunner, open: () => Promise<RtNetlinkSubject>, suites: readonly Suite[]): void {
   const fixture = new NetlinkFixture();
   runner.describe('RtNetlink', () => {
     runner.beforeEach(async () => fixture.open(await open()));
     runner.afterEach(() => fixture.close());
-    for (const suite of [
-      linkSuite,
-      featureSuite,
-      addressSuite,
-      routeSuite,
-      lookupSuite,
-      neighbourSuite,
-      batchSuite,
-      eventSuite,
-      sysctlSuite,
-    ]) {
-      suite(runner, fixture);
-    }
+    for (const suite of suites) suite(runner, fixture);
   });
 }

@@ -2,27 +2,28 @@ import type { KernelOp, KernelOpResult } from '@tartan/core';
 import { applyOps } from './apply';
 import type { Connection } from './connection';
 import type { RtnetlinkOp } from './encode-op';
-import type { Ethtool, FeaturesOp } from './ethtool';
+import type { FeaturesOp } from './ethtool';
+import type { LinkFeatures } from './link-features';
 
 export interface ApplyTargets {
   /** For everything that rtnetlink does. */
   readonly requests: Connection;
-  readonly ethtool: Ethtool;
+  readonly features: LinkFeatures;
 }
 
 /**
- * Features of devices belong to another netlink protocol, so they interrupt the batches: what stands before them is done before, what
+ * Features of devices belong to another interface of the kernel, so they interrupt the batches: what stands before them is done before, what
  * stands behind them after. Rejects only when a connection is closed.
  */
 export async function applyInOrder(
-  { requests, ethtool }: ApplyTargets,
+  { requests, features }: ApplyTargets,
   ops: readonly KernelOp[],
 ): Promise<KernelOpResult[]> {
   if (!ops.some(isFeaturesOp)) return applyOps(requests, ops as readonly RtnetlinkOp[]);
   const parts: (readonly KernelOpResult[])[] = [];
   for (let from = 0; from < ops.length;) {
     const op = ops[from] as KernelOp;
-    const results = isFeaturesOp(op) ? [await ethtool.apply(op)] : await applyOps(requests, runAt(ops, from));
+    const results = isFeaturesOp(op) ? [await features.apply(op)] : await applyOps(requests, runAt(ops, from));
     parts.push(results);
     from += results.length;
   }

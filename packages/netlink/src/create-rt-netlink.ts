@@ -1,5 +1,8 @@
 import { silentLogger, systemClock, type Clock, type Logger, type Random, type RtNetlink } from '@tartan/core';
+import { kernelSocket } from './errno';
+import { nativeFeatureIoctl, type FeatureIoctl } from './feature-ioctl';
 import { KernelNetlink } from './kernel-netlink';
+import type { FeatureInterface } from './link-features';
 import { Sysctls } from './sysctl';
 import { chooseTransport, type TransportChoice } from './transport/choose-transport';
 
@@ -15,6 +18,11 @@ export interface RtNetlinkOptions {
   readonly netns?: string | number;
   /** `auto`, the default, takes the native addon and falls back to the npm netlink library. */
   readonly transport?: TransportChoice;
+  /**
+   * How features of devices are read and set: `auto`, the default, is ethtool's netlink interface, and its ioctl on kernels without (before
+   * 5.8). The ioctl needs the native addon.
+   */
+  readonly featureInterface?: FeatureInterface;
   /**
    * Receive buffer per socket in bytes, 4 MiB unless told; the kernel doubles it for its bookkeeping. Without CAP_NET_ADMIN in
    * the initial user namespace it is capped by net.core.rmem_max.
@@ -40,7 +48,19 @@ export function createRtNetlink(options: RtNetlinkOptions = {}): RtNetlink {
     logger,
   });
   const sysctls = new Sysctls({ root: options.sysctlRoot ?? '/proc/sys', netns });
-  return new KernelNetlink({ transport, sysctls, clock, random, logger, timeoutMs });
+  const features = featureAccess(options, netns);
+  return new KernelNetlink({ transport, sysctls, ...features, clock, random, logger, timeoutMs });
+}
+
+function featureAccess(
+  { featureInterface = 'auto', transport }: RtNetlinkOptions,
+  netns: string,
+): { readonly featureInterface: FeatureInterface; readonly featureIoctl: FeatureIoctl | undefined } {
+  const featureIoctl = transport === 'library' ? undefined : nativeFeatureIoctl(netns);
+  if (featureInterface === 'ioctl' && !featureIoctl) {
+    throw kernelSocket('load the native addon (npm run build:native)', 'ENOENT');
+  }
+  return { featureInterface, featureIoctl };
 }
 
 /** The path of what `netns` names; '' for the namespace of the process. */

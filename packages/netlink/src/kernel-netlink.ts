@@ -30,6 +30,8 @@ import { Connection } from './connection';
 import { dump, type DumpRequest } from './dump';
 import { errnoNumber, kernelSocket } from './errno';
 import { Ethtool } from './ethtool';
+import { IoctlFeatures, type FeatureIoctl } from './feature-ioctl';
+import { LinkFeatures, type FeatureInterface } from './link-features';
 import { lookupRoutes } from './lookup';
 import { Subscription } from './subscription';
 import type { Sysctls } from './sysctl';
@@ -38,6 +40,10 @@ import { NETLINK_PROTOCOL, type Transport } from './transport/transport';
 export interface KernelNetlinkOptions {
   readonly transport: Transport;
   readonly sysctls: Sysctls;
+  /** Absent: features over netlink only. */
+  readonly featureIoctl?: FeatureIoctl | undefined;
+  /** `auto` unless told. */
+  readonly featureInterface?: FeatureInterface;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -60,7 +66,7 @@ export class KernelNetlink implements RtNetlink {
   private readonly requests: Connection;
   private readonly dumps: Connection;
   private readonly generic: Connection;
-  private readonly ethtool: Ethtool;
+  private readonly features: LinkFeatures;
   private readonly subscriptions = new Set<Subscription>();
   private closed = false;
 
@@ -68,7 +74,12 @@ export class KernelNetlink implements RtNetlink {
     this.requests = new Connection(options);
     this.dumps = new Connection(options);
     this.generic = new Connection({ ...options, protocol: NETLINK_PROTOCOL.generic });
-    this.ethtool = new Ethtool(this.generic);
+    const { featureIoctl, featureInterface = 'auto' } = options;
+    this.features = new LinkFeatures({
+      choice: featureInterface,
+      ethtool: new Ethtool(this.generic),
+      ioctl: featureIoctl && new IoctlFeatures(featureIoctl),
+    });
   }
 
   listLinks(): Promise<Link[]> {
@@ -81,7 +92,7 @@ export class KernelNetlink implements RtNetlink {
   }
 
   listLinkFeatures(ifindex: number): Promise<ReadonlyMap<string, LinkFeature>> {
-    return this.ethtool.listFeatures(ifindex);
+    return this.features.list(ifindex);
   }
 
   listAddresses(filter: DeviceFilter = {}): Promise<InterfaceAddress[]> {
@@ -149,8 +160,8 @@ export class KernelNetlink implements RtNetlink {
   }
 
   apply(ops: readonly KernelOp[]): Promise<KernelOpResult[]> {
-    const { requests, ethtool } = this;
-    return applyInOrder({ requests, ethtool }, ops);
+    const { requests, features } = this;
+    return applyInOrder({ requests, features }, ops);
   }
 
   subscribe(groups: readonly KernelEventGroup[], listener: (event: KernelEvent) => void): KernelSubscription {
@@ -180,6 +191,7 @@ export class KernelNetlink implements RtNetlink {
     this.requests.close();
     this.dumps.close();
     this.generic.close();
+    this.features.close();
     for (const subscription of [...this.subscriptions]) subscription.close();
   }
 

@@ -248,7 +248,7 @@ export type KernelOp =
   | { readonly op: 'link-delete'; readonly ifindex: number }
   /**
    * Asks for features to be on or off, by the kernel's names; the others stay (`ethtool -K`). Fails with EOPNOTSUPP when one is unknown
-   * or fixed, after the rest has been set, and where the kernel has no such interface (before 5.8).
+   * or fixed, after the rest has been set, and where no interface for it can be used (kernel before 5.8, and no native addon).
    */
   | { readonly op: 'link-features'; readonly ifindex: number; readonly features: Readonly<Record<string, boolean>> }
   /** Adds, or brings flags up to date. */
@@ -305,7 +305,7 @@ export interface RouteFilter {
  */
 export interface RtNetlink {
   listLinks(): Promise<Link[]>;
-  /** By the kernel's names: `tx-checksum-ip-generic`. Rejects with ENODEV, and with EOPNOTSUPP where the kernel is older than 5.8. */
+  /** By the kernel's names: `tx-checksum-ip-generic`. Rejects with ENODEV, and with EOPNOTSUPP as `link-features` does. */
   listLinkFeatures(ifindex: number): Promise<ReadonlyMap<string, LinkFeature>>;
   listAddresses(filter?: { readonly family?: IpFamily; readonly ifindex?: number }): Promise<InterfaceAddress[]>;
   listRoutes(filter?: RouteFilter): Promise<Route[]>;

@@ -15,6 +15,12 @@ export interface NativeSocket {
   close(): void;
 }
 
+/** What a device's driver and the kernel say of its features; bits and words as in native/src/features.h. */
+export interface NativeFeatures {
+  readonly names: readonly string[];
+  readonly blocks: Uint32Array;
+}
+
 export interface NativeAddon {
   readonly Socket: new (
     netns: string,
@@ -25,6 +31,8 @@ export interface NativeAddon {
   ) => NativeSocket;
   readSysctl(netns: string, file: string): string;
   writeSysctl(netns: string, file: string, value: string): void;
+  readFeatures(netns: string, ifindex: number): NativeFeatures;
+  writeFeatures(netns: string, ifindex: number, blocks: Uint32Array): void;
   sendUnixDatagram(path: string, data: Uint8Array): void;
 }
 

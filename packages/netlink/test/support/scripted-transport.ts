@@ -4,6 +4,7 @@ import { HOST_ORDER } from '../../src/codec/byte-order';
 import { NLM_F, NLMSG, NLMSGERR_ATTR } from '../../src/codec/constants';
 import { MessageCursor } from '../../src/codec/message-reader';
 import { MessageWriter } from '../../src/codec/message-writer';
+import type { FeatureIoctl } from '../../src/feature-ioctl';
 import { KernelNetlink } from '../../src/kernel-netlink';
 import { Sysctls } from '../../src/sysctl';
 import type { NetlinkSocket, SocketListener, Transport } from '../../src/transport/transport';
@@ -132,13 +133,14 @@ export interface Scripted {
   readonly logger: MemoryLogger;
 }
 
-/** The real thing over a scripted kernel. */
-export function scripted(): Scripted {
+/** The real thing over a scripted kernel, which has no ioctl for features unless given. */
+export function scripted(featureIoctl?: FeatureIoctl): Scripted {
   const transport = new ScriptedTransport();
   const clock = new FakeClock();
   const logger = new MemoryLogger();
   const sysctls = new Sysctls({ root: '/nonexistent', netns: '' });
-  const netlink = new KernelNetlink({ transport, sysctls, clock, logger, random: () => 0.5, timeoutMs: 1_000 });
+  const fixed = { clock, logger, random: () => 0.5, timeoutMs: 1_000 };
+  const netlink = new KernelNetlink({ transport, sysctls, featureIoctl, ...fixed });
   return { transport, netlink, clock, logger };
 }
 
