@@ -16,8 +16,6 @@ export interface BackendSubject {
    * needed only where prepare() cannot work on one.
    */
   readonly peerData?: (n: number) => Pick<LeaseAttrs, 'backendData' | 'backendV6Data'>;
-  /** Milliseconds that plan() may take for 5,000 peers; 500 unless told. */
-  readonly planBudgetMs?: number;
   /** Milliseconds within which the kernel must be right after any change; 5,000 unless told. */
   readonly convergeWithinMs?: number;
 }
