@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const SCRIPT = join(__dirname, '../../scripts/prebuild.mjs');
+const TARGETS = ['linux-x64', 'linux-arm64', 'linux-x64-musl', 'linux-arm64-musl'];
+
+/** A compiler that writes its last source's name; the script's own work is what is tested here. */
+const COMPILER = `#!/bin/sh
+[ "$1" = version ] && exit 0
+while [ "$1" != -o ]; do shift; done
+echo "built from $3" >"$2"
+`;
+
+describe('prebuilt addons', () => {
+  let root: string;
+  let prebuilds: string;
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'prebuild-'));
+    prebuilds = join(root, 'packages/one/prebuilds');
+    mkdirSync(join(root, 'packages/one/native/src'), { recursive: true });
+    mkdirSync(join(root, 'include/node'), { recursive: true });
+    writeFileSync(join(root, 'include/node/node_api.h'), '');
+    writeFileSync(
+      join(root, 'packages/one/native/binding.gyp'),
+      "{ 'targets': [{ 'target_name': 'one', 'sources': ['src/a.cc'] }] }",
+    );
+    writeFileSync(join(root, 'packages/one/native/src/a.cc'), 'int a;');
+    writeFileSync(join(root, 'zig'), COMPILER, { mode: 0o755 });
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  function prebuild(...argv: string[]): { readonly status: number | null; readonly said: string } {
+    const env = { ...process.env, ZIG: join(root, 'zig'), npm_config_nodedir: root };
+    const { status, stdout, stderr } = spawnSync(process.execPath, [SCRIPT, '--root', root, ...argv], {
+      encoding: 'utf8',
+      env,
+    });
+    return { status, said: stdout + stderr };
+  }
+
+  it('are made for every target, with sums that hold', () => {
+    expect(prebuild('--check')).toMatchObject({ status: 1, said: expect.stringContaining('not built') as string });
+    expect(prebuild()).toMatchObject({ status: 0 });
+    for (const target of TARGETS) expect(readFileSync(join(prebuilds, target, 'one.node'), 'utf8')).toContain('a.cc');
+    expect(prebuild('--check')).toMatchObject({ status: 0 });
+    expect(spawnSync('sha256sum', ['-c', 'SHA256SUMS'], { cwd: prebuilds }).status).toBe(0);
+  });
+
+  it('are refused when a file was changed or is missing, or the sources are others', () => {
+    prebuild();
+    writeFileSync(join(prebuilds, 'linux-x64/one.node'), 'something else');
+    rmSync(join(prebuilds, 'linux-arm64/one.node'));
+    writeFileSync(join(root, 'packages/one/native/src/a.cc'), 'int b;');
+    const { status, said } = prebuild('--check');
+    expect(status).toBe(1);
+    expect(said).toContain('linux-x64/one.node: not the file that was built');
+    expect(said).toContain('linux-arm64/one.node: missing');
+    expect(said).toContain('built from other sources');
+  });
+});
