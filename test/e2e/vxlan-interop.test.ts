@@ -1,6 +1,6 @@
 import { eventually, faults, type Host } from '@tartan/lab';
 import { PREFIX, ourRoutes, podOf, subnetsOf, withCluster, type Cluster } from './support/cluster';
-import { OtherNode } from './support/other-node';
+import { etcdLeases, OtherNode } from './support/other-node';
 import { fdbOf, fits, macOf, neighboursOf, VXLAN } from './support/vxlan';
 
 const MAC = 'c2:25:54:cf:0e:af';
@@ -15,7 +15,7 @@ interface Mixed extends Cluster {
 function withMixed(body: (mixed: Mixed) => Promise<void>): Promise<void> {
   return withCluster({ hosts: 2, config: VXLAN }, async (cluster) => {
     const otherHost = await cluster.lab.addHost({ name: 'other' });
-    const other = new OtherNode({ host: otherHost, etcd: cluster.etcd, n: 200, mac: MAC });
+    const other = new OtherNode({ host: otherHost, leases: etcdLeases(cluster.etcd), n: 200, mac: MAC });
     await other.start();
     await otherHost.addPod({ subnet: { ipv4: '10.5.200.1/24', mtuBytes: 1450 } });
     await body({ ...cluster, other, otherHost });
@@ -98,7 +98,7 @@ test('ours takes over from the other implementation on a running host, and it fr
     const [subnet = ''] = await subnetsOf(one);
     const n = Number(subnet.split('.')[2]);
     const mac = await macOf(one);
-    const other = new OtherNode({ host: one, etcd, n, mac });
+    const other = new OtherNode({ host: one, leases: etcdLeases(etcd), n, mac });
     await other.publish();
     await other.programPeers();
     // And back. A peer that left meanwhile must not stay.

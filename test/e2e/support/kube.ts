@@ -62,6 +62,10 @@ export class LabApiServer {
     return this.order('get', { name }) as Promise<NodeObject>;
   }
 
+  nodes(): Promise<NodeObject[]> {
+    return this.order('nodes') as Promise<NodeObject[]>;
+  }
+
   /** One of flannel's annotations. */
   async annotation(name: string, annotation: string): Promise<string | undefined> {
     return (await this.node(name)).metadata.annotations[`${FLANNEL}/${annotation}`];
