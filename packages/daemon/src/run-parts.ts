@@ -1,4 +1,5 @@
 import { type Clock, type Logger, ShutdownRequested, abortReason } from '@tartan/core';
+import { setMaxListeners } from 'node:events';
 
 /** Something that works until its signal aborts, and then resolves once everything that it started is released. */
 export interface Part {
@@ -14,6 +15,9 @@ export interface Patience {
   readonly graceMs: number;
 }
 
+/** Waits that one part has open at a time; Node warns of a leak beyond that. */
+const LISTENERS_PER_PART = 10;
+
 /**
  * Runs parts side by side; the first that ends, in whatever way, ends the others. Settles after all have (or patience is over):
  * resolves after an orderly request to stop, else rejects with what ended the first part, or with the signal's reason. A part that
@@ -22,6 +26,7 @@ export interface Patience {
 export async function runParts(parts: readonly Part[], signal: AbortSignal, patience?: Patience): Promise<void> {
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
+  setMaxListeners(LISTENERS_PER_PART * (parts.length + 1), both);
   const running = new Set(parts);
   let failure: { readonly error: unknown } | undefined;
   const settled = Promise.all(

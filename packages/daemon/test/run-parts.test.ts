@@ -1,5 +1,6 @@
 import { ShutdownRequested } from '@tartan/core';
 import { FakeClock, MemoryLogger } from '@tartan/core/testing';
+import { getMaxListeners } from 'node:events';
 import { type Part, beforeAbort, runParts } from '../src/run-parts';
 import { settled } from './support/settle';
 
@@ -31,6 +32,22 @@ test('an orderly request ends all parts and resolves', async () => {
   await running;
   expect(ended).toEqual(['a', 'b']);
   expect(clock.timers).toBe(0);
+});
+
+test('many parts that wait for the end are no leak', async () => {
+  const { stop } = setUp();
+  let allowed = 0;
+  const part: Part = {
+    name: 'part',
+    run: (signal) => {
+      allowed = getMaxListeners(signal);
+      return untilAborted(signal);
+    },
+  };
+  const running = runParts(Array<Part>(20).fill(part), stop.signal);
+  stop.abort(new ShutdownRequested('SIGTERM'));
+  await running;
+  expect(allowed).toBeGreaterThan(20);
 });
 
 test('the first failure ends the others and is what is told, whatever they throw on their way out', async () => {
