@@ -156,6 +156,21 @@ test('by default rules do not wait for peers', () =>
     expect(nft.scripts).toHaveLength(1);
   }));
 
+test.each([
+  [[], ['masquerade fully-random', 'accept'], []],
+  [['--ip-masq=false'], ['accept'], ['masquerade']],
+  [['--ip-masq-fully-random-disable'], ['masquerade comment'], ['fully-random']],
+  [['--iptables-forward-rules=false'], ['masquerade fully-random'], ['accept comment']],
+  [['--non-masquerade-cidrs=172.16.0.0/12'], ['ip saddr 10.5.0.0/16 ip daddr 172.16.0.0/12 counter return'], []],
+])('options reach the rules: %s', (args, present, absent) =>
+  withRules(args, async ({ rules, nft, clock }) => {
+    rules.use(standing);
+    await clock.advance(0);
+    for (const text of present) expect(nft.scripts[0]).toContain(text);
+    for (const text of absent) expect(nft.scripts[0]).not.toContain(text);
+  }),
+);
+
 test('the backend’s own devices are looked at too, as soon as they are known', () =>
   withRules([], async ({ rules, kernel, clock }) => {
     kernel.addLink({ name: 'flannel.1' });

@@ -59,6 +59,14 @@ const OLD_FLANNELD = [
   'COMMIT',
   ...NEW_FLANNELD.slice(NEW_FLANNELD.indexOf('*filter')),
 ];
+/** Its other family: the same rules with the other words. */
+const NEW_FLANNELD_IPV6 = NEW_FLANNELD.map((line) =>
+  line
+    .replaceAll('10.42.1.0/24', 'fc00:42:0:1::/64')
+    .replaceAll('10.42.0.0/16', 'fc00:42::/48')
+    .replaceAll('224.0.0.0/4', 'ff00::/8')
+    .replaceAll('172.17.0.0/16', 'fd17::/64'),
+);
 const NFT_FLANNELD = `
 table ip flannel-ipv4 {
   comment "rules for flannel-ipv4"
@@ -82,12 +90,12 @@ table ip6 flannel-ipv6 {
 }
 `;
 
-async function restore(flavour: 'legacy' | 'nft', lines: readonly string[]): Promise<void> {
-  await world.node.run([`iptables-${flavour}-restore`, '--noflush', '--wait'], { input: `${lines.join('\n')}\n` });
+async function restore(flavour: 'legacy' | 'nft', lines: readonly string[], program = 'iptables'): Promise<void> {
+  await world.node.run([`${program}-${flavour}-restore`, '--noflush', '--wait'], { input: `${lines.join('\n')}\n` });
 }
 
-async function rules(flavour: 'legacy' | 'nft', table: 'nat' | 'filter'): Promise<string[]> {
-  const text = await world.script(`iptables-${flavour} -w -t ${table} -S 2>/dev/null`);
+async function rules(flavour: 'legacy' | 'nft', table: 'nat' | 'filter', program = 'iptables'): Promise<string[]> {
+  const text = await world.script(`${program}-${flavour} -w -t ${table} -S 2>/dev/null`);
   return text.split('\n').filter((line) => line !== '' && !line.startsWith('-P '));
 }
 
@@ -167,6 +175,7 @@ describe('rules in nftables', () => {
       const text = await handles();
       expect(text).toContain('meta mark & 0x00004000 == 0x00004000');
       expect(text).not.toContain('ip saddr != 10.42.1.0/24');
+      expect(text.match(/masquerade fully-random/g)).toHaveLength(2);
       expect(text.match(/ # handle/g)).toHaveLength(1 + 2 + 6 + 2);
     });
     // The other family was never on, and its empty table is nobody's.
@@ -191,6 +200,17 @@ describe('rules in nftables', () => {
     for (const flavour of ['legacy', 'nft'] as const) {
       expect(await rules(flavour, 'nat')).toEqual(['-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE']);
       expect(await rules(flavour, 'filter')).toEqual(['-A FORWARD -i docker0 -j ACCEPT']);
+    }
+  });
+
+  it('of old ip6tables rules leave nothing behind either', async () => {
+    for (const flavour of ['legacy', 'nft'] as const) await restore(flavour, NEW_FLANNELD_IPV6, 'ip6tables');
+    await withRunning(start(), desiredTraffic(), () => Promise.resolve());
+    for (const flavour of ['legacy', 'nft'] as const) {
+      expect(await rules(flavour, 'nat', 'ip6tables')).toEqual([
+        '-A POSTROUTING -s fd17::/64 ! -o docker0 -j MASQUERADE',
+      ]);
+      expect(await rules(flavour, 'filter', 'ip6tables')).toEqual(['-A FORWARD -i docker0 -j ACCEPT']);
     }
   });
 });

@@ -16,7 +16,7 @@ describe('nftables', () => trafficSuite(runner, open({ choice: 'nftables', flavo
 describe('iptables-legacy', () => trafficSuite(runner, open({ choice: 'iptables', flavour: 'legacy' })));
 
 describe('iptables-nft', () => {
-  trafficSuite(runner, open({ choice: 'iptables', flavour: 'nft' }), ['masquerading', 'forwarding']);
+  trafficSuite(runner, open({ choice: 'iptables', flavour: 'nft' }), ['masquerading', 'forwarding', 'upkeep']);
 });
 
 describe('nftables on a host with iptables-legacy', () => {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { CommandRequest, CommandRunner, TrafficManagerOptions } from '@tartan/core';
+import { parseIpPrefix, type CommandRequest, type CommandRunner, type TrafficManagerOptions } from '@tartan/core';
 import { desiredTraffic, trafficPolicy } from '@tartan/conformance';
 import { eventually } from '@tartan/lab';
 import { TrafficWorld, type WorldOptions } from './world/traffic-world';
@@ -116,6 +116,38 @@ describe('processes', () => {
       await eventually(() => passes.length > seen);
       expect(passes[seen]! - before).toBe(2 * families);
     });
+  });
+});
+
+describe('two daemons with different networks', () => {
+  const other = desiredTraffic({
+    ipv4: { network: parseIpPrefix('10.77.0.0/16'), subnet: parseIpPrefix('10.77.5.0/24') },
+    ipv6: { network: parseIpPrefix('fc00:77::/48'), subnet: parseIpPrefix('fc00:77:0:5::/64') },
+  });
+  const listed = { nft: 'nft list ruleset', iptables: 'iptables-save; ip6tables-save' };
+
+  it.each([
+    ['nftables', NFT, listed.nft],
+    ['iptables-nft', IPTABLES_NFT, listed.iptables.replaceAll('tables-', 'tables-nft-')],
+    ['iptables-legacy', LEGACY, listed.iptables.replaceAll('tables-', 'tables-legacy-')],
+  ])('write their rules once, and neither takes the other’s for damage: %s', async (_, options, script) => {
+    const writes = (): unknown[] => world.logger.matching('traffic rules written').map(({ fields }) => fields['drift']);
+    const before = writes().length;
+    await withRunning(manager(options), both, (one) =>
+      withRunning(manager(options), other, async (two) => {
+        for (const running of [one, two, one, two]) {
+          const { passes } = running.status();
+          running.requestPass();
+          await eventually(() => running.status().passes > passes, { what: 'one more look' });
+        }
+        // Each family of each daemon once.
+        expect(writes().slice(before)).toEqual([false, false, false, false]);
+        const text = await world.script(`${script} 2>/dev/null`);
+        for (const network of ['10.42.0.0/16', '10.77.0.0/16', 'fc00:42::/48', 'fc00:77::/48']) {
+          expect(text).toMatch(new RegExp(`(?:saddr|-s) ${network}.* (?:masquerade|-j MASQUERADE)`));
+        }
+      }),
+    );
   });
 });
 
