@@ -43,6 +43,23 @@ describe.each(['nftables', 'iptables'] as const)('--traffic-manager=%s', (mode) 
     expect(await one!.ip('route show type blackhole')).toContain(subnet);
   });
 
+  test('rules of the network that the subnet file remembers go at the next start', async () => {
+    const two = cluster.hosts[1]!;
+    const daemon = cluster.daemons[1]!;
+    await daemon.stop();
+    await two.run(['sed', '-i', 's|^FLANNEL_NETWORK=.*|FLANNEL_NETWORK=10.99.0.0/16|', daemon.subnetFile]);
+    const stale = {
+      nftables: 'nft add rule ip flannel-ipv4 postrtg ip saddr 10.99.0.0/16 ip daddr != 224.0.0.0/4 masquerade',
+      iptables: 'iptables -w -t nat -A FLANNEL-POSTRTG -s 10.99.0.0/16 ! -d 224.0.0.0/4 -j MASQUERADE',
+    };
+    await two.run(stale[mode].split(' '));
+    expect(await ruleset(cluster, 1)).toContain('10.99.0.0/16');
+    await daemon.start();
+    await daemon.waitUntilReady();
+    expect(await ruleset(cluster, 1)).not.toContain('10.99.0.0/16');
+    expect(await podOf(two).reaches(OUTSIDE)).toBe(true);
+  });
+
   test('--cleanup lists, then removes what is ours and nothing else', async () => {
     const [one] = cluster.hosts;
     const daemon = cluster.daemons[0]!;
