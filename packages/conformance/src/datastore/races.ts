@@ -5,7 +5,7 @@ import { attrsOf, place, revisionOf, TTL, type DatastoreFixture, type WatchLog }
 
 const CLIENTS = 6;
 const PLACES = 8;
-const STEPS = 25;
+const STEPS = 15;
 
 export function raceSuite({ describe, it }: SuiteRunner, fixture: DatastoreFixture): void {
   const clients = (): Promise<Datastore[]> => Promise.all(Array.from({ length: CLIENTS }, () => fixture.connect()));
