@@ -1,11 +1,29 @@
-import { keptFile, type Host, type LabDaemon } from '@tartan/lab';
+import { eventually, keptFile, type Host, type LabDaemon } from '@tartan/lab';
 import { writeFileSync } from 'node:fs';
-import { converged, podOf } from './support/cluster';
+import { converged, ourRoutes, podOf } from './support/cluster';
 import { eventuallyEqual, startKubeDaemon, startKubeLab, type KubeLab } from './support/kube';
 
 /* Nodes of a Kubernetes cluster: podCIDRs are the subnets, annotations say how to reach them. */
 
 const NETWORK = { Network: '10.5.0.0/16', EnableNFTables: true };
+
+/** Peers of `host`, by its routes. */
+async function destinations(host: Host): Promise<string[]> {
+  return (await ourRoutes(host)).map(({ dst }) => dst).sort();
+}
+
+/** Waits until a host remembers peers with these subnets. */
+async function memoryOf(host: Host, subnets: readonly string[]): Promise<void> {
+  const remembered = async (): Promise<string[]> => {
+    const { stdout } = await host.run(['sh', '-c', `cat ${host.directory}/var/lib/tartan/cluster-*.json`]);
+    const { peers } = JSON.parse(stdout) as { readonly peers: readonly { readonly subnet: string }[] };
+    return peers.map(({ subnet }) => subnet).sort();
+  };
+  await eventually(async () => expect(await remembered()).toEqual(subnets), {
+    timeoutMs: 60_000,
+    what: `${host.name} remembers its peers`,
+  });
+}
 
 /** One lab per backend; each test leaves three converged daemons behind. */
 describe.each(['vxlan', 'host-gw'])('%s in Kubernetes', (type) => {
@@ -102,6 +120,34 @@ describe.each(['vxlan', 'host-gw'])('%s in Kubernetes', (type) => {
     await api.order('start');
     await daemons[0]!.waitUntilReady({ timeoutMs: 60_000 });
     await converged(hosts);
+  });
+
+  inLab('boots while the API server is away: starts from the peers it knew, and drops who left', async (hosts) => {
+    const { api } = kube;
+    const [one, two, three] = hosts;
+    await memoryOf(one, ['10.5.2.0/24', '10.5.3.0/24']);
+    await daemons[0]!.kill();
+    await api.order('stop');
+    // What a boot leaves of the overlay: nothing.
+    await one.ip('route flush proto 158');
+    if (type === 'vxlan') await one.ip('link delete flannel.1');
+    expect(await podOf(one).reaches(podOf(two).ipv4)).toBe(false);
+    await daemons[0]!.start();
+    await eventually(() => podOf(one).reaches(podOf(two).ipv4), { timeoutMs: 60_000, what: 'pods reach each other' });
+    expect(await podOf(three).reaches(podOf(one).ipv4)).toBe(true);
+    expect((await daemons[0]!.health('/healthz')).status).toBe(200);
+    expect((await daemons[0]!.health('/readyz?verbose')).body).toContain('2 of the last run');
+
+    const third = await api.node(three.name);
+    await daemons[2]!.stop();
+    await api.order('delete', { name: three.name });
+    await api.order('start');
+    await daemons[0]!.waitUntilReady({ timeoutMs: 60_000 });
+    await eventuallyEqual(() => destinations(one), ['10.5.2.0/24'], 'routes after the server is back');
+    await api.createNode(three.name, third.spec.podCIDRs);
+    await daemons[2]!.start();
+    await daemons[2]!.waitUntilReady({ timeoutMs: 60_000 });
+    await converged(hosts, 60_000);
   });
 
   inLab(

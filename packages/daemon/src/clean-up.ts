@@ -6,6 +6,7 @@ import {
   type Logger,
   type Route,
   type RtNetlink,
+  LastClusterStore,
   LastLeaseStore,
   ROUTE_PROTOCOL_TARTAN,
   cleanupTraffic,
@@ -38,7 +39,9 @@ export interface CleanUpOptions {
 /** True when everything went (or would go), also when there was nothing. */
 export async function cleanUp(input: CleanUpOptions): Promise<boolean> {
   const { options, tell } = input;
-  const memory = new LastLeaseStore({ directory: options.stateDir, key: lastLeaseKey(options), logger: input.logger });
+  const place = { directory: options.stateDir, key: lastLeaseKey(options), logger: input.logger };
+  const memory = new LastLeaseStore(place);
+  const cluster = new LastClusterStore({ ...place, machine: undefined });
   const scope = await findScope(input, memory);
   tell(headline(scope, options.dryRun));
   for (const { key, path } of scope.others) {
@@ -47,7 +50,7 @@ export async function cleanUp(input: CleanUpOptions): Promise<boolean> {
   const rules = await removeRules(scope, input);
   const objects = await ownObjects(scope, input);
   const kernelDone = await removeFromKernel(objects, input);
-  const files = [options.subnetFile, memory.path].filter((file) => existsSync(file));
+  const files = [options.subnetFile, memory.path, cluster.path].filter((file) => existsSync(file));
   for (const file of files) {
     tell(`  file ${file}`);
     if (!options.dryRun) await rm(file, { force: true });

@@ -20,14 +20,16 @@ import { messageOf } from './node-checks';
 export interface ConfigSourceOptions {
   readonly datastore: Pick<Datastore, 'getConfig' | 'watchConfig'>;
   readonly strict: boolean;
+  /** The config of the last run, used until the datastore answers; null when there is none. */
+  readonly remembered?: string | null;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly backOff: BackOff;
 }
 
 export interface ConfigSourceListener {
-  /** A valid config that differs from the one before. */
-  onConfig(config: NetworkConfig): void;
+  /** A valid config that differs from the one before, and its text. */
+  onConfig(config: NetworkConfig, text: string): void;
   /** Why there is no (newer) valid config. Called again when the reason changes. */
   onProblem(problem: string): void;
   /** The config that was delivered last is what the datastore says, after a problem. */
@@ -52,6 +54,7 @@ export class ConfigSource {
         await this.follow(listener, signal);
       } catch (error) {
         if (isAborted(signal)) return;
+        if (isTartanError(error, 'DATASTORE_UNAVAILABLE')) this.recall(listener);
         this.report(error, listener);
       }
       if (clock.monotonic() - startedAt >= GOOD_WATCH_MS) backOff.reset();
@@ -83,7 +86,15 @@ export class ConfigSource {
     for (const { key, message } of parsed.warnings) {
       this.options.logger.warn('network config warning', { key, warning: message });
     }
-    listener.onConfig(parsed.config);
+    listener.onConfig(parsed.config, text);
+  }
+
+  /** The datastore is away, and so far nothing is known but what the last run left. */
+  private recall(listener: ConfigSourceListener): void {
+    const { remembered = null } = this.options;
+    if (this.lastText !== null || remembered === null) return;
+    this.options.logger.warn('the datastore does not answer, starting with the network config of the last run');
+    this.accept(remembered, listener);
   }
 
   private parse(text: string, listener: ConfigSourceListener): ReturnType<typeof parseNetworkConfig> | null {

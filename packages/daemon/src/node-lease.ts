@@ -4,6 +4,7 @@ import {
   type LeaseAttrs,
   type LeaseListener,
   type LeaseManager,
+  type LeaseRequest,
   type LeaseSubnets,
   type Logger,
   type NetworkConfig,
@@ -23,12 +24,19 @@ import { WakeUp } from './wake-up';
  * What the node publishes may change while it runs (another address, a device with another MAC). That must not wait for the
  * datastore: the new plan goes into force with the lease in hand, and publishing follows as soon as the datastore takes it. Until then the
  * node is not ready, since its peers still send to where it was.
+ *
+ * A host that boots while the datastore is away has only what the last run remembers. That lease is good enough to bring the network
+ * up with: it has not run out, and no other host can have it. It is confirmed, or replaced, as soon as the datastore answers.
  */
 
 export interface NodeLeaseOptions {
   readonly leaseManager: Pick<LeaseManager, 'acquire' | 'updateAttrs' | 'maintain'>;
   /** Subnets of the last run. */
   readonly previous: LeaseSubnets;
+  /** The lease of the last run that no other host can hold by now; null when there is none. */
+  readonly remembered?: Lease | null;
+  /** Called when the remembered lease is used, because the datastore does not answer. */
+  readonly onRemembered?: () => void;
   readonly check: ReadinessCheck;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -50,6 +58,8 @@ export class NodeLease {
   private attrs: LeaseAttrs | null = null;
   /** Why what is published is not what should be; null when it is. */
   private unpublished: string | null = null;
+  /** True while the lease is the remembered one and nobody has confirmed it. */
+  private unconfirmed = false;
   private loss: string | null = null;
   private note: string | null = null;
   private readonly acquired: WakeUp;
@@ -60,9 +70,15 @@ export class NodeLease {
     this.changed = new WakeUp(options.clock);
   }
 
+  /** False while the lease is only remembered. */
+  get confirmed(): boolean {
+    return !this.unconfirmed;
+  }
+
   /**
-   * The lease to bring the network up with. The first call acquires it and waits out an unavailable datastore; later ones return what is
-   * held and see to it that changed attributes get published. Rejects like LeaseManager.acquire.
+   * The lease to bring the network up with. The first call acquires it and waits out an unavailable datastore, or takes the remembered
+   * one meanwhile; later ones return what is held and see to it that changed attributes get published. Rejects like
+   * LeaseManager.acquire.
    */
   async obtain(config: NetworkConfig, attrs: LeaseAttrs, signal: AbortSignal): Promise<Lease> {
     if (this.lease && this.fits(config, this.lease)) {
@@ -70,11 +86,9 @@ export class NodeLease {
       this.publish(attrs);
       return this.lease;
     }
-    const { leaseManager, previous, check } = this.options;
+    const { check } = this.options;
     check.fail('waiting for a lease');
-    const { subnet: previousSubnet, ipv6Subnet: previousIpv6Subnet } = previous;
-    const onWaiting = (reason: string): void => check.fail(`waiting for a lease: ${reason}`);
-    const lease = await leaseManager.acquire({ config, attrs, previousSubnet, previousIpv6Subnet, onWaiting }, signal);
+    const lease = await this.acquireOrRecall(config, attrs, signal);
     this.config = config;
     this.attrs = attrs;
     this.unpublished = null;
@@ -93,6 +107,7 @@ export class NodeLease {
   /** Keeps the lease, from its acquisition until the signal aborts. Rejects with LEASE_TAKEN under the policy `exit`. */
   async run(listener: NodeLeaseListener, signal: AbortSignal): Promise<void> {
     while (!this.lease && !signal.aborted) await this.acquired.wait(signal);
+    await this.confirm(listener, signal);
     if (signal.aborted) return;
     const { leaseManager } = this.options;
     const parts = [
@@ -100,6 +115,73 @@ export class NodeLease {
       { name: 'lease attributes', run: (inner: AbortSignal) => this.keepPublished(inner) },
     ];
     await runParts(parts, signal);
+  }
+
+  private async acquireOrRecall(config: NetworkConfig, attrs: LeaseAttrs, signal: AbortSignal): Promise<Lease> {
+    const { check, remembered, logger, onRemembered } = this.options;
+    const unanswered = new AbortController();
+    const onWaiting = (reason: string): void => check.fail(`waiting for a lease: ${reason}`);
+    const usable = remembered && suits(config, remembered) ? { ...remembered, attrs } : null;
+    const onUnavailable = (): void =>
+      usable ? unanswered.abort(new Error('the datastore does not answer')) : undefined;
+    try {
+      return await this.acquire(
+        { config, attrs, onWaiting, onUnavailable },
+        AbortSignal.any([signal, unanswered.signal]),
+      );
+    } catch (error) {
+      if (!usable || !unanswered.signal.aborted || signal.aborted) throw error;
+      logger.warn('the datastore does not answer, starting with the lease of the last run', {
+        lease: describeLease(usable),
+      });
+      this.unconfirmed = true;
+      onRemembered?.();
+      return usable;
+    }
+  }
+
+  private acquire(
+    request: Pick<LeaseRequest, 'config' | 'attrs' | 'onWaiting' | 'onUnavailable'>,
+    signal: AbortSignal,
+  ): Promise<Lease> {
+    const { leaseManager, previous } = this.options;
+    const { subnet: previousSubnet, ipv6Subnet: previousIpv6Subnet } = previous;
+    return leaseManager.acquire({ ...request, previousSubnet, previousIpv6Subnet }, signal);
+  }
+
+  /** Acquires what is only remembered; whatever is in the way, the network goes on with it. */
+  private async confirm(listener: NodeLeaseListener, signal: AbortSignal): Promise<void> {
+    const backOff = new BackOff({ initialMs: 1_000, maxMs: 30_000 });
+    while (this.unconfirmed && !signal.aborted) {
+      try {
+        await this.confirmOnce(listener, signal);
+      } catch (error) {
+        if (isAborted(signal)) return;
+        const problem = messageOf(error);
+        if (problem !== this.note) {
+          this.options.logger.error('the lease of the last run is not confirmed, trying on', { error });
+        }
+        this.note = problem;
+        this.show();
+        await this.options.clock.sleep(backOff.next(), signal).catch(() => undefined);
+      }
+    }
+  }
+
+  private async confirmOnce(listener: NodeLeaseListener, signal: AbortSignal): Promise<void> {
+    const { lease: before, config, attrs } = this;
+    if (!before || !config || !attrs) return;
+    const onWaiting = (reason: string): void => {
+      this.note = reason;
+      this.show();
+    };
+    const lease = await this.acquire({ config, attrs, onWaiting }, signal);
+    this.unconfirmed = false;
+    if (this.attrs === attrs) this.unpublished = null;
+    this.options.logger.info('the lease is confirmed', { lease: describeLease(lease) });
+    this.hold(lease);
+    if (sameSubnets(before, lease)) listener.onRenewed(lease);
+    else listener.onMoved(lease);
   }
 
   private fits(config: NetworkConfig, lease: Lease): boolean {
@@ -189,8 +271,23 @@ export class NodeLease {
     if (!lease) return;
     const name = describeLease(lease);
     const moving = inForce && !sameSubnets(inForce, lease) ? 'the network is being moved there' : null;
-    const trouble = loss ?? moving ?? unpublished;
+    const remembered = this.unconfirmed
+      ? `of the last run, not confirmed yet${note === null ? '' : `: ${note}`}`
+      : null;
+    const trouble = loss ?? remembered ?? moving ?? unpublished;
     if (trouble !== null) check.fail(`${name}: ${trouble}`);
     else check.pass(note === null ? name : `${name}, ${note}`);
   }
+}
+
+/** One subnet inside of each of the config's networks, and no other. */
+function suits({ ipv4, ipv6 }: NetworkConfig, { subnet, ipv6Subnet }: Lease): boolean {
+  const good4 = ipv4 && subnet ? ipv4.network.contains(subnet) : !ipv4 && !subnet;
+  const good6 = ipv6 && ipv6Subnet ? ipv6.network.contains(ipv6Subnet) : !ipv6 && !ipv6Subnet;
+  return good4 && good6;
+}
+
+/** A function, since the flag changes across an await. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }

@@ -71,6 +71,8 @@ export interface NodeNetworkOptions {
   readonly annotatedAddresses?: (
     signal: AbortSignal,
   ) => Promise<{ readonly publicIP: string | null; readonly publicIPv6: string | null }>;
+  /** What this node published last; stands for the annotated addresses until these can be read. */
+  readonly remembered?: Lease | null;
   readonly checks: NodeChecks;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -83,6 +85,8 @@ export class NodeNetwork {
   private standing: StandingNetwork | null = null;
   private chosen: ExternalInterface | null = null;
   private problem: string | null = null;
+  /** The addresses in use are those of the last run: the annotated ones could not be read. */
+  private recalledAddresses = false;
   private readonly changes: WakeUp;
   private readonly follower: InterfaceFollower;
 
@@ -150,6 +154,7 @@ export class NodeNetwork {
     if (!this.standing || !sameSubnets(this.standing.lease, lease)) return;
     this.standing = { ...this.standing, lease };
     this.writeSubnetFile(this.standing);
+    if (this.recalledAddresses) this.changes.wake();
   }
 
   /** Brings the network up and keeps it so until the signal aborts (then resolves) or a mistake ends it (then rejects). */
@@ -210,6 +215,7 @@ export class NodeNetwork {
     const network = await checks.guard('backend', signal, () => backend.start(lease, signal));
     checks.backend.pass(module.type);
     await this.take({ config, externalInterface, module, lease, network });
+    if (this.recalledAddresses && nodeLease.confirmed) this.changes.wake();
   }
 
   private findBackend(config: NetworkConfig): BackendModule {
@@ -227,7 +233,7 @@ export class NodeNetwork {
 
   private async selectInterface(config: NetworkConfig, signal: AbortSignal): Promise<ExternalInterface> {
     const { netlink, options, logger } = this.deps;
-    const annotated = await this.deps.annotatedAddresses?.(signal);
+    const annotated = await this.annotatedAddresses(signal);
     return selectExternalInterface({
       netlink,
       logger,
@@ -241,6 +247,23 @@ export class NodeNetwork {
         publicIPv6: annotated?.publicIPv6 ?? options.publicIpv6?.toString() ?? '',
       },
     });
+  }
+
+  private async annotatedAddresses(signal: AbortSignal) {
+    const { annotatedAddresses, remembered } = this.deps;
+    try {
+      const found = await annotatedAddresses?.(signal);
+      this.recalledAddresses = false;
+      return found;
+    } catch (error) {
+      if (!remembered || !isTartanError(error, 'DATASTORE_UNAVAILABLE')) throw error;
+      this.recalledAddresses = true;
+      const { publicIP, publicIPv6 } = remembered.attrs;
+      return {
+        publicIP: publicIP.value === 0 ? null : publicIP.toString(),
+        publicIPv6: publicIPv6?.toString() ?? null,
+      };
+    }
   }
 
   private attrs({ publicIP, publicIPv6 }: ExternalInterface, publication: BackendPublication): LeaseAttrs {

@@ -79,9 +79,13 @@ export class PeerProgrammer implements NetworkSink {
     engine.controller.setNetwork({ network, capabilities: module.capabilities });
   }
 
-  /** All peers, complete. */
+  /** All peers, complete; or those of the last run, which count until the first complete list. */
   setSnapshot(snapshot: LeaseSnapshot): void {
-    this.options.checks.peers.pass(`${snapshot.leases.length} known`);
+    const { peers } = this.options.checks;
+    const count = snapshot.leases.length;
+    if (!snapshot.remembered) peers.pass(`${count} known`);
+    else if (this.snapshot) return;
+    else peers.fail(`${count} of the last run, waiting for the first complete list of peers`);
     this.snapshot = snapshot;
     if (this.engine) this.handOver(this.engine);
   }

@@ -2,6 +2,8 @@ import {
   type BackendRegistry,
   type DaemonOptions,
   type Datastore,
+  type LastCluster,
+  type Lease,
   type LeaseManager,
   type LeaseSubnets,
   type Logger,
@@ -11,6 +13,7 @@ import {
   type ReadinessCheck,
   type RtNetlink,
   BackOff,
+  LastClusterStore,
   LastLeaseStore,
   createLeaseManager,
   createProtocolNames,
@@ -24,6 +27,7 @@ import {
 } from '@tartan/core';
 import type { KubeCluster } from '@tartan/datastore-kube';
 import { withBlackholeRoute } from './blackhole-route';
+import { ClusterMemory } from './cluster-memory';
 import { ConfigSource, type ConfigSourceListener } from './config-source';
 import { followDatastore } from './datastore-check';
 import { lastLeaseKey } from './datastores';
@@ -150,6 +154,10 @@ interface Files {
   readonly present: ParsedSubnetEnv | null;
   /** Subnets of the last run. */
   readonly previous: LeaseSubnets;
+  /** The last run's lease, as far as it is still ours, and what was known of the cluster. */
+  readonly remembered: Lease | null;
+  readonly lastCluster: LastCluster | null;
+  readonly memory: ClusterMemory;
 }
 
 async function openFiles(
@@ -172,7 +180,11 @@ async function openFiles(
     subnet: present?.subnet ?? restored?.lease.subnet ?? null,
     ipv6Subnet: present?.ipv6Subnet ?? restored?.lease.ipv6Subnet ?? null,
   };
-  return { subnetFile, present, previous };
+  const { machine } = identity;
+  const store = new LastClusterStore({ directory: options.stateDir, key: lastLeaseKey(options), machine, logger });
+  const lastCluster = restored && (await store.read());
+  const memory = new ClusterMemory({ store, last: lastCluster, clock: world.clock, logger });
+  return { subnetFile, present, previous, remembered: restored?.lease ?? null, lastCluster, memory };
 }
 
 async function openProgrammer(
@@ -290,8 +302,12 @@ function joinParts(
     leaseManager,
     subnetFile,
     previous,
+    remembered,
+    lastCluster,
+    memory,
   } = made;
-  const lease = new NodeLease({ leaseManager, previous, check: checks.lease, clock, logger });
+  const onRemembered = (): void => recallPeers(lastCluster, programmer, traffic);
+  const lease = new NodeLease({ leaseManager, previous, remembered, onRemembered, check: checks.lease, clock, logger });
   const findBackend = (type: string) => backends.get(type);
   const sink: NetworkSink = {
     use: (standing) => {
@@ -310,15 +326,24 @@ function joinParts(
     clock,
     logger,
     onInterfaceChanged,
+    remembered,
     ...(cluster && { annotatedAddresses: (signal: AbortSignal) => cluster.annotatedAddresses(identity.node, signal) }),
   });
   page.network = network;
   metrics.dataPath.status = () => network.dataPathStatus();
   const backOff = new BackOff({ initialMs: 500, maxMs: 10_000 });
   const nodeStatus = new NodeStatusFile({ subnetFile: options.subnetFile, readiness, clock, logger });
-  const config = new ConfigSource({ datastore, strict: options.strictConfig, clock, logger, backOff });
+  const strict = options.strictConfig;
+  const config = new ConfigSource({
+    datastore,
+    strict,
+    remembered: lastCluster?.config ?? null,
+    clock,
+    logger,
+    backOff,
+  });
   return [
-    { name: 'config', run: (signal) => config.run(configListener(network, checks.config), signal) },
+    { name: 'config', run: (signal) => config.run(configListener(network, memory, checks.config), signal) },
     { name: 'network', run: (signal) => network.run(signal) },
     { name: 'lease', run: (signal) => lease.run(leaseListener(network), signal) },
     { name: 'subnet file', run: (signal) => subnetFile.run(signal) },
@@ -329,13 +354,23 @@ function joinParts(
         leaseManager.watchPeers((snapshot) => {
           programmer.setSnapshot(snapshot);
           traffic?.setSnapshot(snapshot);
+          memory.setSnapshot(snapshot);
         }, signal),
     },
+    { name: 'memory', run: (signal) => memory.run(signal) },
     { name: 'kernel', run: (signal) => programmer.run(signal) },
     ...(traffic ? [{ name: 'traffic rules', run: (signal: AbortSignal) => traffic.run(signal) }] : []),
     { name: 'datastore', run: (signal) => followDatastore({ datastore, check: checks.datastore, clock }, signal) },
     ...(cluster ? [nodeCondition(cluster, identity, options, readiness)] : []),
   ];
+}
+
+/** Until the first complete list: what the last run knew, if it is not too late already. */
+function recallPeers(last: LastCluster | null, programmer: PeerProgrammer, traffic: TrafficRules | null): void {
+  if (!last) return;
+  const snapshot = { revision: 'remembered', leases: last.peers, remembered: true } as const;
+  programmer.setSnapshot(snapshot);
+  traffic?.setSnapshot(snapshot);
 }
 
 function nodeCondition(
@@ -354,11 +389,12 @@ function leaseListener(network: NodeNetwork): NodeLeaseListener {
 }
 
 /** What of the last config waits for an operator stays to be seen, whatever happens to the datastore meanwhile. */
-function configListener(network: NodeNetwork, check: ReadinessCheck): ConfigSourceListener {
+function configListener(network: NodeNetwork, memory: ClusterMemory, check: ReadinessCheck): ConfigSourceListener {
   let waiting: string | null = null;
   const show = (): void => (waiting === null ? check.pass() : check.fail(waiting));
   return {
-    onConfig: (config) => {
+    onConfig: (config, text) => {
+      memory.setConfig(text);
       waiting = network.setConfig(config);
       show();
     },

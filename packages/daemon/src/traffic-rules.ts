@@ -98,6 +98,7 @@ export class TrafficRules implements NetworkSink {
 
   /** All peers, complete: their addresses matter where traffic to nodes keeps its source. */
   setSnapshot(snapshot: LeaseSnapshot): void {
+    if (snapshot.remembered && this.snapshot) return;
     this.snapshot = snapshot;
     this.patience?.cancel();
     if (!this.deps.options.masqNodeTraffic) this.state();

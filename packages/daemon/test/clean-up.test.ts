@@ -1,4 +1,11 @@
-import { LastLeaseStore, Ipv4Prefix, parseDaemonOptions, silentLogger, type CommandRunner } from '@tartan/core';
+import {
+  LastClusterStore,
+  LastLeaseStore,
+  Ipv4Prefix,
+  parseDaemonOptions,
+  silentLogger,
+  type CommandRunner,
+} from '@tartan/core';
 import { FakeKernel } from '@tartan/netlink/testing';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -61,6 +68,14 @@ function writeSubnetFile(network: string): void {
   );
 }
 
+/** The memory of the cluster, beside that of the lease. */
+async function rememberCluster(): Promise<string> {
+  const place = { directory: join(folder, 'state'), key: lastLeaseKey(optionsOf([])), logger: silentLogger };
+  const store = new LastClusterStore({ ...place, machine: 'this' });
+  await store.write({ config: null, peers: [leaseOf('10.5.2.0/24')] });
+  return store.path;
+}
+
 /** The memory of a daemon with that prefix. */
 async function remember(prefix: string, network: string): Promise<string> {
   mkdirSync(join(folder, 'state'), { recursive: true });
@@ -84,6 +99,7 @@ const objectsOf = (lines: readonly string[]): string[] =>
 test.each(['the subnet file', 'the remembered lease'])('%s says what is ours', async (source) => {
   if (source === 'the subnet file') writeSubnetFile('10.5');
   else await remember('/coreos.com/network', '10.5');
+  const cluster = await rememberCluster();
   const before = kernel.snapshot();
   const dry = await run(['--dry-run']);
   expect(kernel.snapshot()).toEqual(before);
@@ -97,6 +113,7 @@ test.each(['the subnet file', 'the remembered lease'])('%s says what is ours', a
   expect(routes().join()).toContain('10.5.9.0/24');
   expect(routes().join()).not.toMatch(/10\.5\.[12]\.0/);
   expect(existsSync(join(folder, 'subnet.env'))).toBe(false);
+  expect(existsSync(cluster)).toBe(false);
 });
 
 describe('where neither is there', () => {

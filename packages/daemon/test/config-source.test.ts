@@ -6,7 +6,7 @@ const GOOD = '{"Network":"10.5.0.0/16","Backend":{"Type":"host-gw"}}';
 const WIDER = '{"Network":"10.5.0.0/16","SubnetMin":"10.5.2.0","Backend":{"Type":"host-gw"}}';
 const BAD = '{"Network":"10.5.0.0/29"}';
 
-function setUp({ strict = false } = {}) {
+function setUp({ strict = false, remembered = null as string | null } = {}) {
   const clock = new FakeClock();
   const logger = new MemoryLogger();
   const store = new MemoryStore({ clock });
@@ -15,7 +15,7 @@ function setUp({ strict = false } = {}) {
   const configs: NetworkConfig[] = [];
   const story: string[] = [];
   const backOff = new BackOff({ initialMs: 500, maxMs: 10_000, random: () => 0.5 });
-  const source = new ConfigSource({ datastore, strict, clock, logger, backOff });
+  const source = new ConfigSource({ datastore, strict, remembered, clock, logger, backOff });
   const running = source.run(
     {
       onConfig: (config) => {
@@ -127,5 +127,27 @@ test('a watch that is refused does not turn into a storm of reads', async () => 
   await clock.advance(120_000);
   expect(datastore.calls.get('getConfig')).toBeLessThan(30);
   expect(logger.matching('cannot be read')).toHaveLength(1);
+  await end();
+});
+
+test('the config of the last run is used while the datastore is away, and the present one as soon as it is back', async () => {
+  const { clock, logger, store, datastore, configs, story, end } = setUp({ remembered: GOOD });
+  datastore.partition();
+  await clock.advance(60_000);
+  expect(story).toEqual(['config']);
+  expect(logger.matching('starting with the network config of the last run')).toHaveLength(1);
+  store.setConfig(WIDER);
+  datastore.heal();
+  await clock.advance(60_000);
+  expect(configs.map(({ ipv4 }) => ipv4?.subnetMin.toString())).toEqual(['10.5.1.0', '10.5.2.0']);
+  await end();
+});
+
+test('the config of the last run is no answer to one that is missing or broken', async () => {
+  const { clock, store, configs, end } = setUp({ remembered: GOOD });
+  await clock.advance(60_000);
+  store.setConfig(BAD);
+  await clock.advance(60_000);
+  expect(configs).toEqual([]);
   await end();
 });

@@ -10,14 +10,16 @@ const never = new AbortController().signal;
 const LEASE = leaseOf('10.5.1.0/24');
 const OTHER = leaseOf('10.5.2.0/24');
 
-function setUp() {
+function setUp({ remembered = null }: { readonly remembered?: Lease | null } = {}) {
   const clock = new FakeClock();
   const logger = new MemoryLogger();
   const { checks, show } = watchedChecks(clock);
   const leaseManager = new ScriptedLeaseManager();
   const previous = { subnet: LEASE.subnet, ipv6Subnet: null };
-  const lease = new NodeLease({ leaseManager, previous, check: checks.lease, clock, logger });
   const heard: string[] = [];
+  const onRemembered = (): void => void heard.push('remembered');
+  const check = checks.lease;
+  const lease = new NodeLease({ leaseManager, previous, remembered, onRemembered, check, clock, logger });
   const listener = {
     onRenewed: ({ subnet }: Lease) => void heard.push(`renewed ${String(subnet)}`),
     onMoved: ({ subnet }: Lease) => void heard.push(`moved ${String(subnet)}`),
@@ -180,4 +182,81 @@ test('an end before anything was acquired is an end', async () => {
   const context = setUp();
   await context.end();
   await expect(context.running).resolves.toBeUndefined();
+});
+
+describe('while the datastore does not answer', () => {
+  /** The network stands on the remembered lease; the acquisition that will confirm it waits. */
+  async function recalled(context: SetUp): Promise<void> {
+    const obtaining = context.lease.obtain(CONFIG, attrsOf('192.168.50.1'), never);
+    context.leaseManager.acquisitions[0]!.input.onUnavailable!();
+    context.lease.use(await obtaining);
+    await until(context.clock, () => context.leaseManager.acquisitions.length === 2);
+  }
+
+  test('the remembered lease is used at once, not as if it were confirmed, and confirmed later', async () => {
+    const context = setUp({ remembered: LEASE });
+    const { clock, lease, leaseManager, logger, heard, check } = context;
+    await recalled(context);
+    expect(leaseManager.acquisitions[0]!.signal.aborted).toBe(true);
+    expect(heard).toEqual(['remembered']);
+    expect(lease.confirmed).toBe(false);
+    expect(leaseManager.listener).toBeUndefined();
+    leaseManager.acquisitions[1]!.input.onWaiting!('etcd is away');
+    expect(check()).toBe('-10.5.1.0/24: of the last run, not confirmed yet: etcd is away');
+    expect((await lease.obtain(CONFIG, attrsOf('192.168.50.1'), never)).subnet).toBe(LEASE.subnet);
+    expect(leaseManager.acquisitions).toHaveLength(2);
+    leaseManager.acquisitions[1]!.resolve(LEASE);
+    await until(clock, () => check() === '+10.5.1.0/24');
+    expect(heard).toEqual(['remembered', 'renewed 10.5.1.0/24']);
+    expect(lease.confirmed).toBe(true);
+    expect(leaseManager.listener).toBeDefined();
+    expect(logger.matching('starting with the lease of the last run')).toHaveLength(1);
+    await context.end();
+  });
+
+  test('when another lease comes of it, the network moves there', async () => {
+    const context = setUp({ remembered: LEASE });
+    const { clock, lease, leaseManager, heard, check } = context;
+    await recalled(context);
+    leaseManager.acquisitions[1]!.resolve(OTHER);
+    await until(clock, () => heard.includes('moved 10.5.2.0/24'));
+    expect(check()).toBe('-10.5.2.0/24: the network is being moved there');
+    lease.use(await lease.obtain(CONFIG, attrsOf('192.168.50.1'), never));
+    expect(check()).toBe('+10.5.2.0/24');
+    await context.end();
+  });
+
+  test('what is in the way of a confirmation is said once and tried again; attributes changed meanwhile are published', async () => {
+    const context = setUp({ remembered: LEASE });
+    const { clock, lease, leaseManager, logger, check } = context;
+    await recalled(context);
+    leaseManager.acquisitions[1]!.reject(new TartanError('LEASE_OUT_OF_SUBNETS', { network: '10.5.0.0/16' } as never));
+    await until(clock, () => leaseManager.acquisitions.length === 3);
+    leaseManager.acquisitions[2]!.reject(new TartanError('LEASE_OUT_OF_SUBNETS', { network: '10.5.0.0/16' } as never));
+    await until(clock, () => leaseManager.acquisitions.length === 4);
+    expect(logger.matching('is not confirmed')).toHaveLength(1);
+    await lease.obtain(CONFIG, attrsOf('192.168.50.77'), never);
+    leaseManager.acquisitions[3]!.resolve(LEASE);
+    await until(clock, () => leaseManager.updates.length === 1);
+    expect(leaseManager.updates[0]!.input.publicIP.toString()).toBe('192.168.50.77');
+    leaseManager.updates[0]!.resolve(LEASE);
+    await until(clock, () => check() === '+10.5.1.0/24');
+    await context.end();
+  });
+
+  test.each([
+    ['there is none', null],
+    ['it does not fit the config', leaseOf('10.6.1.0/24')],
+  ])('where %s, the lease is waited for', async (_, remembered) => {
+    const context = setUp({ remembered });
+    const { lease, leaseManager, heard } = context;
+    const obtaining = lease.obtain(CONFIG, attrsOf('192.168.50.1'), never);
+    leaseManager.acquisitions[0]!.input.onUnavailable!();
+    await settled();
+    expect(leaseManager.acquisitions[0]!.signal.aborted).toBe(false);
+    leaseManager.acquisitions[0]!.resolve(LEASE);
+    expect(await obtaining).toBe(LEASE);
+    expect(heard).toEqual([]);
+    await context.end();
+  });
 });

@@ -215,3 +215,20 @@ describe('evidence of a broken data path', () => {
     await end();
   });
 });
+
+test('peers of the last run count until the first complete list, which they never replace', async () => {
+  const { clock, kernel, programmer, standing, routes, show, end } = setUp();
+  kernel.addRoute('10.5.9.0/24 via 192.168.50.9 dev eth0 proto 158');
+  programmer.setSnapshot({ ...snapshotOf(NODE2), remembered: true });
+  programmer.use(await standing());
+  await until(clock, () => show('kernel') === '+1 of 1 routes');
+  expect(show('peers')).toBe('-1 of the last run, waiting for the first complete list of peers');
+  expect(routes()).toHaveLength(2);
+  programmer.setSnapshot(snapshotOf(NODE3));
+  await until(clock, () => routes().length === 1);
+  programmer.setSnapshot({ ...snapshotOf(NODE2), remembered: true });
+  await clock.advance(60_000);
+  expect(show('peers')).toBe('+1 known');
+  expect(routes().join()).toContain('10.5.3.0/24');
+  await end();
+});

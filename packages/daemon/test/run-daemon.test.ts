@@ -1,7 +1,8 @@
 import { Ipv4Address, Ipv4Prefix, type Datastore } from '@tartan/core';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { DaemonWorld, freePort } from './support/daemon-world';
 import { attrsOf } from './support/leases';
 import { until, withoutTime } from './support/settle';
@@ -229,4 +230,36 @@ test('an outage of the datastore takes neither routes nor readiness', async () =
   await world.clock.advance(600_000);
   expect(world.ready).toBe(true);
   expect(routes()).toContain('10.5.2.0/24');
+});
+
+test('a host that boots while the datastore is away starts from what it knew, and learns what has changed later', async () => {
+  const { clock, kernel, store } = world;
+  store.setConfig(CONFIG);
+  addPeer('10.5.2.0/24', '192.168.50.2');
+  addPeer('10.5.3.0/24', '192.168.50.3');
+  void world.start();
+  await until(clock, () => world.ready && routes().includes('10.5.3.0/24'));
+  const state = join(world.directory, 'state');
+  const remembers = (): boolean => existsSync(state) && readdirSync(state).join().includes('cluster-');
+  await until(clock, remembers, { what: 'a memory of the cluster' });
+  world.request();
+  await world.running;
+
+  kernel.recreateLink('eth0');
+  expect(routes()).not.toContain('10.5.2.0/24');
+  kernel.addRoute('10.5.9.0/24 via 192.168.50.9 dev eth0 proto 158');
+  const datastore = store.connect();
+  datastore.partition();
+  void world.start({ openDatastore: () => Promise.resolve(datastore) });
+  await until(clock, () => routes().includes('10.5.2.0/24') && routes().includes('10.5.3.0/24'));
+  // It may be wrong in both directions: what is there stays, and ready is something else.
+  await clock.advance(60_000);
+  expect(routes()).toContain('10.5.9.0/24');
+  expect(world.logger.matching('node is ready')).toHaveLength(1);
+
+  store.remove('10.5.3.0-24');
+  datastore.heal();
+  await until(clock, () => !/10\.5\.[39]\.0/.test(routes()), { limitMs: 120_000 });
+  expect(routes()).toContain('10.5.2.0/24');
+  await until(clock, () => world.logger.matching('node is ready').length === 2, { limitMs: 120_000 });
 });

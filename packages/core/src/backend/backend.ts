@@ -77,6 +77,8 @@ export interface Plan {
   readonly ownership: Omit<Ownership, 'routeProtocol' | 'networks'>;
   /** Skipped peers and the like, one per subject. */
   readonly findings: readonly Finding[];
+  /** Made from remembered peers: missing objects are added, present ones are neither replaced nor deleted. Set by the controller. */
+  readonly addOnly?: boolean;
   /** What the backend's own data path is programmed with. Whoever stands between keeps it as it is and does not look inside. */
   readonly dataPath?: unknown;
 }

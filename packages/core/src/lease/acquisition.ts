@@ -69,6 +69,7 @@ export class Acquisition {
       if (isTartanError(error, 'DATASTORE_UNAVAILABLE')) {
         this.outage.failed(error);
         this.request.onWaiting?.(error.message);
+        this.request.onUnavailable?.();
         return 'unavailable';
       }
       this.outage.succeeded();

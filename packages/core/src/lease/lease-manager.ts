@@ -11,6 +11,8 @@ export interface LeaseRequest {
   readonly previousIpv6Subnet?: Ipv6Prefix | null;
   /** Called while there is nothing to do but wait, with what is waited for and its remedy; again when that changes. */
   readonly onWaiting?: (reason: string) => void;
+  /** Called each time that the datastore did not answer; nothing is known then of whose the lease is. */
+  readonly onUnavailable?: () => void;
 }
 
 /** What to do when a stranger holds our subnet: `keep` stays unready and tries on, `reacquire` takes another, `exit` ends. */

@@ -48,6 +48,8 @@ export interface LeaseSnapshot {
   /** Datastore revision at which the set was complete. */
   readonly revision: string;
   readonly leases: readonly Lease[];
+  /** From an earlier run of the daemon, for want of a list: what is missing is added, nothing that is there is changed or deleted. */
+  readonly remembered?: true;
 }
 
 /** Stable name of a lease's place, also the map key: `10.5.1.0-24` or `10.5.1.0-24&fc00::-64` (flannel-compat 2.2). */

@@ -48,7 +48,10 @@ export function indexedDelta(index: DesiredIndex, actual: ActualState, protocolN
   const parts = [addressDelta(context), neighbourDelta(context), fdbDelta(context), routeDelta(context)];
   return {
     linkOps: links.adds,
-    ops: [...parts.flatMap((part) => part.adds), ...parts.toReversed().flatMap((part) => part.deletes)],
+    ops: [
+      ...parts.flatMap((part) => part.adds),
+      ...(index.addOnly ? [] : parts.toReversed().flatMap((part) => part.deletes)),
+    ],
     waiting: [...links.waiting, ...parts.flatMap((part) => part.waiting)],
     findings: [...index.findings, ...links.findings, ...parts.flatMap((part) => part.findings)],
     blocked: parts.flatMap((part) => part.blocked ?? []),

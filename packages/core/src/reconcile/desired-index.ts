@@ -20,6 +20,8 @@ import { routeKey } from './route-key';
  */
 export interface DesiredIndex {
   readonly ownership: Ownership;
+  /** See Plan.addOnly. */
+  readonly addOnly: boolean;
   readonly adoptRoutesVia: ReadonlySet<string>;
   readonly devices: ReadonlySet<string>;
   readonly links: ReadonlyMap<string, DesiredLink>;
@@ -41,7 +43,7 @@ export interface DesiredIndex {
   routeAround(dst: IpPrefix, table: number): DesiredRoute | undefined;
 }
 
-export function indexDesired(desired: KernelState, ownership: Ownership): DesiredIndex {
+export function indexDesired(desired: KernelState, ownership: Ownership, addOnly = false): DesiredIndex {
   const findings: Finding[] = [];
   const devices = new Set(ownership.devices);
   const collect = <T>(
@@ -65,6 +67,7 @@ export function indexDesired(desired: KernelState, ownership: Ownership): Desire
   );
   return {
     ownership,
+    addOnly,
     adoptRoutesVia: new Set(ownership.adoptRoutesVia.map((address) => address.toString())),
     devices,
     links: collect('link', desired.links, nameOf, (link) => devices.has(link.name)),

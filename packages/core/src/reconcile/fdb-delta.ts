@@ -18,7 +18,8 @@ export function fdbDelta(context: DeltaContext): KindDelta {
   for (const [key, desired] of context.index.fdb) {
     const link = context.linkByName.get(desired.ifname);
     if (!link) waiting.push({ key: `fdb ${key}`, ifname: desired.ifname, reason: 'missing' });
-    else if (!matchesFdb(present.get(key), desired)) adds.push(replaceOp(key, desired, link.index));
+    else if (context.index.addOnly ? !present.has(key) : !matchesFdb(present.get(key), desired))
+      adds.push(replaceOp(key, desired, link.index));
   }
   return { adds, deletes: strayEntries(context, present), waiting, findings: [] };
 }

@@ -23,7 +23,8 @@ import { Waiters } from './waiters';
  *
  * A pass starts when the plan changes, when a kernel notification contradicts it, after a failure (back-off with jitter), and
  * from time to time anyway. Passes never overlap. Before the first plan nothing is read, changed or deleted, and a plan is only
- * made from a complete snapshot; so a daemon that starts while the datastore is down leaves the last run's routes in force.
+ * made from a complete snapshot; so a daemon that starts while the datastore is down leaves the last run's routes in force. A
+ * snapshot that is remembered from the last run makes a plan that only adds: after a boot the kernel has nothing else.
  *
  * Stopping deletes nothing: traffic goes on without us.
  */
@@ -88,7 +89,7 @@ class LevelTriggeredReconciler implements Reconciler {
 
   setPlan(plan: Plan): void {
     const { networks, routeProtocol = ROUTE_PROTOCOL_TARTAN } = this.options;
-    const index = indexDesired(plan.desired, { ...plan.ownership, routeProtocol, networks });
+    const index = indexDesired(plan.desired, { ...plan.ownership, routeProtocol, networks }, plan.addOnly);
     this.installed = { plan, index, undone: null };
     this.current = { ...this.current, synced: false };
     this.drift.setIndex(index);
@@ -174,7 +175,9 @@ class LevelTriggeredReconciler implements Reconciler {
     const result = await this.attempt(installed, diff);
     const held = this.held;
     this.held = undefined;
-    this.settled = 'outcome' in result && isSettled(result.outcome) ? installed.index : undefined;
+    // What an add-only plan has left there is not in it, so it does not tell what the kernel holds.
+    const settled = 'outcome' in result && isSettled(result.outcome) && !installed.index.addOnly;
+    this.settled = settled ? installed.index : undefined;
     if (!diff && 'outcome' in result) this.kernelFindings = result.outcome.findings;
     for (const event of held) this.judge(event);
     const durationMs = clock.monotonic() - startedAt;

@@ -23,7 +23,7 @@ export function neighbourDelta(context: DeltaContext): KindDelta {
     const usable = usableLink(context, desired.ifname);
     if ('reason' in usable) {
       waiting.push({ key: `neighbour ${key}`, ifname: desired.ifname, reason: usable.reason });
-    } else if (present.get(key)?.mac?.equals(desired.mac) !== true) {
+    } else if (context.index.addOnly ? !present.has(key) : present.get(key)?.mac?.equals(desired.mac) !== true) {
       adds.push(replaceOp(key, desired, usable.link.index));
     }
   }

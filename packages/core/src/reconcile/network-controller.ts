@@ -243,7 +243,8 @@ class PlanningController implements NetworkController {
   private async makePlan(input: Planned): Promise<void> {
     const underlay: UnderlayFacts = input.facts ?? noUnderlayFacts;
     const { snapshot, evidence, active } = input;
-    const plan = active.network.plan({ snapshot, underlay, evidence });
+    const made = active.network.plan({ snapshot, underlay, evidence });
+    const plan = snapshot.remembered ? { ...made, addOnly: true } : made;
     await active.network.dataPath?.program(plan);
     this.plan = plan;
     this.planned = input;

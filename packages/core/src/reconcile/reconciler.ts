@@ -52,7 +52,7 @@ export interface ReconcilerStatus {
 }
 
 export interface Reconciler {
-  /** Everything that must exist from now on. Only plans made from complete snapshots may come here. Starts a pass. */
+  /** Everything that must exist from now on. Only plans made from complete snapshots, or add-only ones, may come here. Starts a pass. */
   setPlan(plan: Plan): void;
   /** Asks for a pass soon, e.g. when a caller has reason to distrust the kernel's state. */
   requestPass(): void;

@@ -78,7 +78,7 @@ function decide(
   if (foreign[0]) {
     draft.findings.push(routeConflict(context, desired, foreign[0]));
     if (!right) draft.blocked.push(`route ${key}`);
-  } else if (!right) {
+  } else if (!right && !(context.index.addOnly && own.length > 0)) {
     const replaced = superfluous.shift();
     const route = toSpec(desired, link, context.index.ownership.routeProtocol);
     draft.adds.push(routeOp(key, desired, { op: replaced ? 'route-replace' : 'route-add', route }));

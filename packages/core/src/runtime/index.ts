@@ -5,6 +5,7 @@ export * from './event-loop-lag';
 export * from './exit-codes';
 export * from './health-pages';
 export * from './health-server';
+export * from './last-cluster';
 export * from './last-lease';
 export * from './logger';
 export * from './native-addon-places';

@@ -5,7 +5,7 @@ import type { LastLease, LastLeaseKey } from './last-lease';
 /** Raised when an older build could misread the file. */
 export const LAST_LEASE_VERSION = 1;
 
-type JsonObject = Record<string, Json | undefined>;
+export type JsonObject = Record<string, Json | undefined>;
 
 /** One JSON object, indented: an operator may want to read it. */
 export function encodeLastLease(key: LastLeaseKey, last: LastLease): string {
@@ -35,7 +35,8 @@ export function decodeLastLease(text: string): DecodedLastLease {
   };
 }
 
-function decodeLease(json: JsonObject): Lease {
+/** Throws on anything malformed. */
+export function decodeLease(json: JsonObject): Lease {
   const lease = {
     subnet: optional(json['subnet'], (value) => Ipv4Prefix.parse(string(value, 'subnet'))),
     ipv6Subnet: optional(json['ipv6Subnet'], (value) => Ipv6Prefix.parse(string(value, 'ipv6Subnet'))),
@@ -68,21 +69,21 @@ function decodeOwner({ node, machine }: JsonObject): OwnerIdentity {
   };
 }
 
-function optional<Value>(json: Json | undefined, decode: (json: Json) => Value): Value | null {
+export function optional<Value>(json: Json | undefined, decode: (json: Json) => Value): Value | null {
   return json === undefined || json === null ? null : decode(json);
 }
 
-function object(json: unknown, name: string): JsonObject {
+export function object(json: unknown, name: string): JsonObject {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new Error(`${name} is no object`);
   return json as JsonObject;
 }
 
-function string(json: unknown, name: string): string {
+export function string(json: unknown, name: string): string {
   if (typeof json !== 'string') throw new Error(`${name} is no text`);
   return json;
 }
 
-function number(json: unknown, name: string): number {
+export function number(json: unknown, name: string): number {
   if (typeof json !== 'number' || !Number.isSafeInteger(json) || json < 0) throw new Error(`${name} is no number`);
   return json;
 }

@@ -107,7 +107,7 @@ async function readLastLease(path: string): Promise<OtherLastLease | null> {
   }
 }
 
-function fingerprint({ subnetFile, datastore }: LastLeaseKey): string {
+export function fingerprint({ subnetFile, datastore }: LastLeaseKey): string {
   return createHash('sha256').update(`${subnetFile}\0${datastore}`).digest('hex').slice(0, 16);
 }
 

@@ -23,7 +23,7 @@ export class DaemonWorld {
   readonly datastore = this.store.connect();
   readonly directory = mkdtempSync(join(tmpdir(), 'daemon-world-'));
   readonly subnetFile = join(this.directory, 'run', 'subnet.env');
-  readonly stop = new AbortController();
+  stop = new AbortController();
   running: Promise<void> = Promise.resolve();
 
   constructor() {
@@ -45,6 +45,7 @@ export class DaemonWorld {
       openDatastore: openDatastore ?? (() => Promise.resolve(this.datastore)),
       readProtocolTables: () => Promise.resolve([]),
     };
+    if (this.stop.signal.aborted) this.stop = new AbortController();
     this.running = runDaemon({ options, env, logger: this.logger, signal: this.stop.signal, world });
     this.running.catch(() => undefined);
     return this.running;

@@ -82,7 +82,7 @@ export const fileOptions = {
     placeholder: 'DIR',
     default: '/var/lib/tartan',
     nonEmpty: 'a path',
-    help: 'Directory for the last good lease, from which the subnet file is written right after a reboot.',
+    help: 'Directory for the last good lease, network config and peers: what a node starts from while the datastore is away.',
   }),
 };
 
