@@ -95,7 +95,8 @@ function unsupported(link: string, wanted: Features): Finding {
     severity: 'warning',
     code: 'LINK_FEATURES_UNSUPPORTED',
     subject: link,
-    message: 'features of devices cannot be set: the kernel is older than 5.8, and the native addon for older ones is missing',
+    message:
+      'features of devices cannot be set: the kernel is older than 5.8, and the native addon for older ones is missing',
     cure: `By hand, and again whenever the device was made anew: ethtool -K ${link} ${words.join(' ')}`,
   };
 }
