@@ -32,7 +32,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
         `${signal}: ${lost} of ${sent} packets lost, longest silence ${longestGapMs.toFixed(0)} ms, ` +
           `the old process was gone after ${downMs.toFixed(0)} ms`,
       );
-      // How long it takes is in docs/backends/udp.md, measured on a machine at rest.
+      // How long it takes depends on the machine and its load; nobody has measured it on one at rest.
       expect(lost).toBeLessThan(sent);
       const after = await all.lab.stream({ from: podOf(one), to: podOf(two), maxPackets: 500, echo: true });
       const report = await after.stop();

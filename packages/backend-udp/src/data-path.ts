@@ -1,4 +1,6 @@
-import type { DataPath, DataPathStatus, Plan, RtNetlink } from '@tartan/core';
+import type { DataPath, DataPathBypass, DataPathFeature, DataPathStatus, Link, Plan, RtNetlink } from '@tartan/core';
+import { receivingDeviceName, type KernelPathPeer } from './kernel-path';
+import type { KernelPathHolder } from './kernel-path-holder';
 import type { LoopHolder } from './loop-holder';
 import type { CreatePacketLoop, PacketLoopOptions } from './packet-loop';
 import type { UdpPlan } from './plan';
@@ -8,21 +10,40 @@ export interface UdpDataPathOptions {
   readonly createLoop: CreatePacketLoop;
   readonly loopOptions: PacketLoopOptions;
   readonly netlink: Pick<RtNetlink, 'subscribe'>;
+  readonly kernelPaths: KernelPathHolder;
+  /** A kernel path was opened for this network. */
+  readonly usesKernel: boolean;
+  /** What the operator should know of the choice. */
+  readonly features: readonly DataPathFeature[];
+}
+
+/** Of the kernel path's device that has to be put right: it is gone, another one, or down. */
+interface SeenDevice {
+  readonly ifindex: number;
+  readonly mtuBytes: number;
 }
 
 /**
  * The packet loop as the rest of the daemon sees it. Nothing runs before the first plan: until the peers are known there is nobody to
- * send to, and everybody who sends is unknown.
+ * send to, and everybody who sends is unknown. With a kernel path beside it the loop has the whole table all the same: it carries what the
+ * kernel path leaves to it. After close() the kernel path goes on by itself.
  */
 export class UdpDataPath implements DataPath {
+  private kernelPeers: readonly KernelPathPeer[] = [];
+  private kernelIsClear = false;
+  private seen: SeenDevice | undefined;
+
   constructor(private readonly options: UdpDataPathOptions) {
     options.holder.claim(this);
+    if (options.usesKernel) options.kernelPaths.claim(this);
   }
 
   async program(plan: Plan): Promise<void> {
     const { holder, createLoop, loopOptions } = this.options;
     const loop = await holder.acquire(this, createLoop, loopOptions);
-    loop.setRoutes((plan as UdpPlan).dataPath);
+    const { routes, kernelPeers } = (plan as UdpPlan).dataPath;
+    loop.setRoutes(routes);
+    await this.programKernel(kernelPeers);
   }
 
   /** Somebody deleted the TUN, and with it the loop has lost its packets; or notifications were lost, and that may be so. */
@@ -30,17 +51,66 @@ export class UdpDataPath implements DataPath {
     const { holder, netlink, loopOptions } = this.options;
     return netlink.subscribe(['link'], (event) => {
       if (event.type === 'resync') onDrift();
-      if (event.type !== 'link' || event.link.name !== loopOptions.tunName || !holder.isRunning) return;
+      if (event.type !== 'link' || !holder.isRunning) return;
+      if (this.concernsKernelPath(event.action, event.link)) onDrift();
+      if (event.link.name !== loopOptions.tunName) return;
       if (event.action === 'del' ? event.link.index === holder.ifindex : event.link.index !== holder.ifindex) onDrift();
     });
   }
 
   status(): DataPathStatus {
     const { isRunning, features, counters } = this.options.holder;
-    return { name: 'packet loop', running: isRunning, features, counters };
+    const bypass = this.bypass();
+    return {
+      name: 'packet loop',
+      running: isRunning,
+      features: isRunning ? [...features, ...this.options.features] : [],
+      counters,
+      ...(bypass && { bypass }),
+    };
   }
 
-  close(): Promise<void> {
-    return this.options.holder.release(this);
+  async close(): Promise<void> {
+    const { holder, kernelPaths, usesKernel } = this.options;
+    if (usesKernel) await kernelPaths.release(this);
+    await holder.release(this);
+  }
+
+  private async programKernel(peers: readonly KernelPathPeer[]): Promise<void> {
+    const { kernelPaths, usesKernel } = this.options;
+    if (usesKernel) {
+      await kernelPaths.setPeers(this, peers);
+      this.kernelPeers = peers;
+    } else if (!this.kernelIsClear) {
+      await kernelPaths.remove();
+      this.kernelIsClear = true;
+    }
+  }
+
+  private concernsKernelPath(action: 'new' | 'del', { name, up, index, mtuBytes }: Link): boolean {
+    const { usesKernel, loopOptions } = this.options;
+    if (!usesKernel || name !== receivingDeviceName(loopOptions.tunName)) return false;
+    const { seen } = this;
+    this.seen = { ifindex: index, mtuBytes };
+    return action === 'del' || !up || seen?.ifindex !== index || seen.mtuBytes !== mtuBytes;
+  }
+
+  private bypass(): DataPathBypass | undefined {
+    const stats = this.options.kernelPaths.stats(this);
+    if (!stats) return undefined;
+    const { txPackets, txBytes, rxPackets, rxBytes } = stats;
+    return {
+      name: 'kernel path',
+      peers: this.kernelPeers.map(({ prefix }) => prefix.toString()),
+      ...{ txPackets, txBytes, rxPackets, rxBytes },
+      left: {
+        'tx-ttl': stats.txLeftTtl,
+        'tx-too-big': stats.txLeftTooBig,
+        'tx-unsuitable': stats.txLeftUnsuitable,
+        'rx-aggregate': stats.rxLeftAggregate,
+        'rx-foreign': stats.rxLeftForeign,
+      },
+      drops: { 'no-room': stats.droppedNoRoom, forged: stats.droppedForged },
+    };
   }
 }

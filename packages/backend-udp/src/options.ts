@@ -9,6 +9,7 @@ import {
   type IpFamily,
   type NetworkConfig,
 } from '@tartan/core';
+import { fallbackFinding, NEEDS_IPV4_UNDERLAY } from './datapath-choice';
 import { MIN_IPV4_MTU_BYTES, udpOverheadBytes } from './mtu';
 import type { PacketLoopOffloads } from './packet-loop';
 
@@ -44,7 +45,7 @@ export const udpSchema = {
   Datapath: choiceMember({
     default: 'userspace',
     choices: ['userspace', 'auto', 'kernel'],
-    help: 'Who encapsulates: the packet loop, or the kernel (eBPF) towards peers that can as well. "auto" lets the node choose.',
+    help: 'Who encapsulates: the packet loop, or the kernel (eBPF) towards peers that do so too. "auto" is "userspace" in this version.',
   }),
   Queues: integerMember({
     default: 1,
@@ -103,7 +104,7 @@ export function readUdpOptions(config: NetworkConfig): {
     message,
     cure: 'Correct the network config.',
   }));
-  return { options, findings: [...findings, ...datapathFinding(options.datapath)] };
+  return { options, findings: [...findings, ...datapathFindings(config, options)] };
 }
 
 /** The families that are on. */
@@ -126,15 +127,7 @@ function checkMtu(config: NetworkConfig, mtuBytes: number): void {
   });
 }
 
-function datapathFinding(datapath: Datapath): Finding[] {
-  if (datapath !== 'kernel') return [];
-  return [
-    {
-      severity: 'warning',
-      code: 'UDP_DATAPATH_FALLBACK',
-      subject: 'Backend.Datapath',
-      message: 'packets are carried in user space: this version has no kernel data path',
-      cure: 'Nothing has to be done; set Datapath to "userspace" or "auto" to say that it may be so.',
-    },
-  ];
+/** What the config alone can tell; whether this host can is seen in prepare(). */
+function datapathFindings(config: NetworkConfig, { datapath }: UdpOptions): Finding[] {
+  return datapath === 'kernel' && underlayFamily(config) === 6 ? [fallbackFinding(NEEDS_IPV4_UNDERLAY)] : [];
 }

@@ -5,10 +5,13 @@ import {
   type DesiredSysctl,
   type Finding,
   type IpAddress,
+  type IpPrefix,
+  type Json,
   type Lease,
   type Plan,
   type PlanInput,
 } from '@tartan/core';
+import { kernelPathPeers, type KernelPathPeer } from './kernel-path';
 import { MIN_IPV6_MTU_BYTES } from './mtu';
 import type { PacketRoute } from './packet-loop';
 import { isUdpLease, peerOf, type UsablePeer } from './peer';
@@ -21,14 +24,20 @@ export interface PlanContext {
   /** Our own lease. */
   readonly lease: Lease;
   readonly hostHasIpv6: boolean;
+  /** What we publish; without the announcement of a kernel path in it nobody is reached through one. */
+  readonly backendData?: Json;
   /** What the start found out; repeated in every plan. */
   readonly findings: readonly Finding[];
 }
 
 /** What a plan of ours says to the data path. */
 export interface UdpPlan extends Plan {
-  /** The table of the packet loop. */
-  readonly dataPath: readonly PacketRoute[];
+  readonly dataPath: {
+    /** The table of the packet loop: all peers. */
+    readonly routes: readonly PacketRoute[];
+    /** Those of them that are reached through the kernel path. */
+    readonly kernelPeers: readonly KernelPathPeer[];
+  };
 }
 
 /** IN6_ADDR_GEN_MODE_NONE, include/uapi/linux/if_link.h (v6.1): no link-local address by itself. */
@@ -67,14 +76,35 @@ export function planUdp(context: PlanContext, { snapshot: { leases } }: PlanInpu
       routes: families.flatMap(({ routes }) => routes),
       sysctls: deviceSysctls(tunnel, hostHasIpv6),
     },
+    // The kernel path's own device is not among them: what is there and not desired would be removed.
     ownership: { adoptRoutesVia: leases.flatMap(gatewaysOfFlanneld), devices: [tunnel.ifname] },
     findings: [
       ...context.findings,
       ...otherBackendFindings(leases.filter((candidate) => !isUdpLease(candidate))),
       ...families.flatMap(({ skipped }) => skipped),
     ],
-    dataPath: peers.map((peer) => packetRoute(peer, tunnel.port)),
+    dataPath: {
+      routes: peers.map((peer) => packetRoute(peer, tunnel.port)),
+      kernelPeers: kernelPeersAmong(context, ours, peers),
+    },
   };
+}
+
+/** A peer that was skipped has no way at all. */
+function kernelPeersAmong(
+  { backendData, tunnel: { port } }: PlanContext,
+  leases: readonly Lease[],
+  usable: readonly UsablePeer[],
+): KernelPathPeer[] {
+  if (backendData === undefined) return [];
+  const ways = new Set(usable.map(({ subnet, remote }) => wayKey(subnet, remote)));
+  return kernelPathPeers({ backendData, port }, leases).filter(({ prefix, endpoint }) =>
+    ways.has(wayKey(prefix, endpoint.address)),
+  );
+}
+
+function wayKey(subnet: IpPrefix, remote: IpAddress): string {
+  return `${subnet.toString()} ${remote.toString()}`;
 }
 
 /** Our own address in the tunnel; start() has checked that the lease has it. */

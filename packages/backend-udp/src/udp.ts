@@ -1,5 +1,6 @@
 import {
   BACKEND_CONTRACT_VERSION,
+  isTartanError,
   linkNames,
   overlapFindings,
   TartanError,
@@ -10,10 +11,15 @@ import {
   type BackendPublication,
   type Finding,
   type IpAddress,
+  type Ipv4Address,
+  type Json,
   type Lease,
   type RtNetlink,
 } from '@tartan/core';
 import { UdpDataPath } from './data-path';
+import { fallbackFinding, kernelPathFeature, NEEDS_IPV4_UNDERLAY } from './datapath-choice';
+import { KernelPath, kernelPathAnnouncement, kernelPathLeftovers, removeKernelPath } from './kernel-path';
+import { KernelPathHolder, type KernelPathHolderOptions } from './kernel-path-holder';
 import { LoopHolder } from './loop-holder';
 import { loadPacketLoop } from './load-packet-loop';
 import { readUdpOptions, type UdpOptions } from './options';
@@ -37,7 +43,7 @@ import { describeTunnel, mtuFindings, TUN_NAME, type Tunnel } from './tunnel';
  *
  * The parts: options.ts; tunnel.ts (our end: device, address, MTU); peer.ts and separate-peers.ts (whom can we talk to?); plan.ts (leases
  * in, kernel objects and the loop's table out, pure); packet-loop.ts (the contract of the loop); loop-holder.ts and data-path.ts (its
- * life); preflight/ (what will go wrong on this host).
+ * life); kernel-path/ and kernel-path-holder.ts (the same in the kernel, where the operator asks for it); preflight/ (what will go wrong on this host).
  */
 
 /** What the backend does outside of BackendContext; tests give it another one. */
@@ -48,16 +54,35 @@ export interface UdpEnvironment {
   checkTunAccess(): Promise<void>;
   /** Rejects with PACKET_LOOP_PORT_IN_USE. */
   checkPortFree(local: IpAddress, port: number): Promise<void>;
+  kernelPath(context: Pick<BackendContext, 'netlink' | 'logger'>): Omit<KernelPathHolderOptions, 'logger'>;
 }
 
-const realEnvironment: UdpEnvironment = { loadLoop: loadPacketLoop, checkTunAccess, checkPortFree };
+const realEnvironment: UdpEnvironment = {
+  loadLoop: loadPacketLoop,
+  checkTunAccess,
+  checkPortFree,
+  kernelPath: ({ netlink, logger }) => ({
+    create: () => new KernelPath({ netlink, logger }),
+    remove: () => removeKernelPath({ netlink, tunName: TUN_NAME }),
+  }),
+};
+
+/** What outlives a network that is brought up anew. */
+interface Holders {
+  readonly loop: LoopHolder;
+  readonly kernelPaths: KernelPathHolder;
+}
 
 export function createUdpModule(environment: UdpEnvironment): BackendModule {
-  const holders = new WeakMap<RtNetlink, LoopHolder>();
-  const holderFor = ({ netlink, logger }: BackendContext): LoopHolder => {
-    const holder = holders.get(netlink) ?? new LoopHolder({ netlink, logger });
-    holders.set(netlink, holder);
-    return holder;
+  const holders = new WeakMap<RtNetlink, Holders>();
+  const holdersFor = (context: BackendContext): Holders => {
+    const { netlink, logger } = context;
+    const present = holders.get(netlink) ?? {
+      loop: new LoopHolder({ netlink, logger }),
+      kernelPaths: new KernelPathHolder({ ...environment.kernelPath(context), logger }),
+    };
+    holders.set(netlink, present);
+    return present;
   };
   return {
     type: 'udp',
@@ -70,9 +95,18 @@ export function createUdpModule(environment: UdpEnvironment): BackendModule {
       hitlessRestart: false,
       underlayFacts: false,
     },
-    create: (context) => new UdpBackend(context, environment, holderFor(context)),
+    create: (context) => new UdpBackend(context, environment, holdersFor(context)),
     checkConfig: (config) => readUdpOptions(config).findings.map(({ message }) => message),
     isOwnDevice: ({ name, kind }) => kind === 'tun' && name === TUN_NAME,
+    leftovers: async (netlink) => {
+      try {
+        return await kernelPathLeftovers({ netlink, tunName: TUN_NAME });
+      } catch (error) {
+        // Without the addon nothing of it can have come into the kernel.
+        if (isTartanError(error, 'UDP_KERNEL_PATH_UNAVAILABLE')) return [];
+        throw error;
+      }
+    },
   };
 }
 
@@ -84,6 +118,10 @@ interface Prepared {
   readonly tunnel: Tunnel;
   readonly createLoop: CreatePacketLoop;
   readonly hostHasIpv6: boolean;
+  /** Published; there is a kernel path. */
+  readonly backendData?: Json;
+  /** Why there is no kernel path although one was asked for. */
+  readonly kernelProblem?: string;
   readonly findings: readonly Finding[];
 }
 
@@ -93,48 +131,74 @@ class UdpBackend implements Backend {
   constructor(
     private readonly context: BackendContext,
     private readonly environment: UdpEnvironment,
-    private readonly holder: LoopHolder,
+    private readonly holders: Holders,
   ) {}
 
   async prepare(signal: AbortSignal): Promise<BackendPublication> {
     const { config, externalInterface, netlink } = this.context;
-    const { environment, holder } = this;
+    const { environment, holders } = this;
     const { options, findings } = readUdpOptions(config);
     const tunnel = describeTunnel({ config, options, externalInterface });
     checkDeviceConflict(tunnel.ifname, await netlink.listLinks());
     await environment.checkTunAccess();
     const createLoop = environment.loadLoop(this.context);
     signal.throwIfAborted();
-    if (!holder.listensOn(tunnel.local, tunnel.port)) await environment.checkPortFree(tunnel.local, tunnel.port);
+    if (!holders.loop.listensOn(tunnel.local, tunnel.port)) await environment.checkPortFree(tunnel.local, tunnel.port);
     signal.throwIfAborted();
     const hostHasIpv6 = (await netlink.readSysctl('net/ipv6/conf/all/disable_ipv6')) !== undefined;
+    const kernelPath = await this.openKernelPath(options, tunnel);
+    signal.throwIfAborted();
     this.prepared = {
       options,
       tunnel,
       createLoop,
       hostHasIpv6,
-      findings: [...findings, ...mtuFindings(options, externalInterface)],
+      ...kernelPath,
+      findings: [...findings, ...kernelPath.findings, ...mtuFindings(options, externalInterface)],
     };
-    // flanneld's udp publishes no type (flannel-compat 2.3).
-    return { backendType: '' };
+    const { backendData } = kernelPath;
+    // flanneld's udp publishes no type and no data (flannel-compat 2.3).
+    return { backendType: '', ...(backendData !== undefined && { backendData }) };
   }
 
   async start(lease: Lease, signal: AbortSignal): Promise<BackendNetwork> {
     if (!this.prepared) throw new Error('start() was called before prepare()');
-    const { options, tunnel, createLoop, hostHasIpv6, findings } = this.prepared;
+    const { options, tunnel, createLoop, hostHasIpv6, findings, backendData, kernelProblem } = this.prepared;
     checkLease(lease, tunnel);
     const overlaps = await this.overlaps(lease, tunnel);
     signal.throwIfAborted();
-    const context = { tunnel, lease, hostHasIpv6, findings: [...findings, ...overlaps] };
+    const context = {
+      ...{ tunnel, lease, hostHasIpv6, findings: [...findings, ...overlaps] },
+      ...(backendData !== undefined && { backendData }),
+    };
     const { netlink } = this.context;
+    const { loop: holder, kernelPaths } = this.holders;
     const loopOptions = describeLoop(tunnel, options);
-    const dataPath = new UdpDataPath({ holder: this.holder, createLoop, loopOptions, netlink });
+    const dataPath = new UdpDataPath({
+      ...{ holder, createLoop, loopOptions, netlink, kernelPaths },
+      usesKernel: backendData !== undefined,
+      features: kernelPathFeature(options.datapath, kernelProblem),
+    });
     return {
       mtuBytes: tunnel.mtuBytes,
       plan: (input) => planUdp(context, input),
       dataPath,
       close: () => dataPath.close(),
     };
+  }
+
+  /** Only what the kernel has taken already is announced: peers rely on it at once. */
+  private async openKernelPath(
+    { datapath, port }: UdpOptions,
+    { ifname, local, lowerIfname }: Tunnel,
+  ): Promise<Pick<Prepared, 'backendData' | 'kernelProblem' | 'findings'>> {
+    if (datapath !== 'kernel') return { findings: [] };
+    // The config's findings have said so.
+    if (local.family !== 4) return { findings: [], kernelProblem: NEEDS_IPV4_UNDERLAY };
+    const place = { tunName: ifname, uplinkName: lowerIfname, localAddress: local as Ipv4Address, port };
+    const kernelProblem = await this.holders.kernelPaths.open(place);
+    if (kernelProblem === undefined) return { findings: [], backendData: kernelPathAnnouncement };
+    return { findings: [fallbackFinding(kernelProblem)], kernelProblem };
   }
 
   private async overlaps(lease: Lease, { overlays }: Tunnel): Promise<Finding[]> {

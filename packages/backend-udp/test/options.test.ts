@@ -62,9 +62,12 @@ describe('udp options', () => {
     });
   });
 
-  it('say that packets stay in user space where the kernel was asked for', () => {
-    expect(read({ Datapath: 'kernel' }).findings).toMatchObject([{ code: 'UDP_DATAPATH_FALLBACK' }]);
-    expect(read({ Datapath: 'auto' }).findings).toEqual([]);
+  it('say that packets stay in user space where the config alone rules the kernel out', () => {
+    expect(read({ Datapath: 'kernel' }, 'ipv6').findings).toMatchObject([
+      { code: 'UDP_DATAPATH_FALLBACK', message: expect.stringContaining('IPv4') as string },
+    ]);
+    expect(read({ Datapath: 'kernel' }).findings).toEqual([]);
+    expect(read({ Datapath: 'auto' }, 'ipv6').findings).toEqual([]);
   });
 
   it('explain themselves', () => {

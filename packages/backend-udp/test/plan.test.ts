@@ -1,5 +1,6 @@
 import { TUN_NAME } from '../src/tunnel';
 import type { PacketRoute } from '../src';
+import type { UdpPlan } from '../src/plan';
 import {
   externalInterface,
   fakeModule,
@@ -18,7 +19,7 @@ async function plan(families: Families, leases = [peer(2), peer(3)], mtuBytes = 
   const config = networkConfig(families);
   const network = await startNetwork(udp, { config, externalInterface: externalInterface({ mtuBytes }) });
   const made = planFor(network, leases);
-  return { network, made, table: made.dataPath as readonly PacketRoute[] };
+  return { network, made, table: (made as UdpPlan).dataPath.routes };
 }
 
 const tableLines = (table: readonly PacketRoute[]): string[] =>

@@ -3,6 +3,7 @@ import {
   type CommandRunner,
   type DaemonOptions,
   type KernelOp,
+  type Leftover,
   type Logger,
   type Route,
   type RtNetlink,
@@ -30,7 +31,7 @@ export interface CleanUpOptions {
   readonly netlink: RtNetlink;
   readonly runner: CommandRunner;
   /** All that may have made devices here. */
-  readonly backends: readonly Pick<BackendModule, 'isOwnDevice'>[];
+  readonly backends: readonly Pick<BackendModule, 'isOwnDevice' | 'leftovers'>[];
   readonly logger: Logger;
   /** One line to the operator. */
   readonly tell: (line: string) => void;
@@ -48,15 +49,16 @@ export async function cleanUp(input: CleanUpOptions): Promise<boolean> {
     tell(`  left alone: what belongs to the daemon with --subnet-file=${key.subnetFile} (${key.datastore}, ${path})`);
   }
   const rules = await removeRules(scope, input);
-  const objects = await ownObjects(scope, input);
+  const { objects, leftovers } = await ownObjects(scope, input);
+  const leftoversDone = await removeLeftovers(leftovers, input);
   const kernelDone = await removeFromKernel(objects, input);
   const files = [options.subnetFile, memory.path, cluster.path].filter((file) => existsSync(file));
   for (const file of files) {
     tell(`  file ${file}`);
     if (!options.dryRun) await rm(file, { force: true });
   }
-  if (rules.found + objects.length + files.length === 0) tell('  nothing is there');
-  return kernelDone && rules.done && !scope.failed;
+  if (rules.found + leftovers.length + objects.length + files.length === 0) tell('  nothing is there');
+  return leftoversDone && kernelDone && rules.done && !scope.failed;
 }
 
 function headline({ known, networks }: CleanUpScope, dryRun: boolean): string {
@@ -84,7 +86,10 @@ interface OwnObject {
 }
 
 /** Routes before devices, with which many of them would go unlisted. */
-async function ownObjects(scope: CleanUpScope, { netlink, backends }: CleanUpOptions): Promise<OwnObject[]> {
+async function ownObjects(
+  scope: CleanUpScope,
+  { netlink, backends }: CleanUpOptions,
+): Promise<{ readonly objects: readonly OwnObject[]; readonly leftovers: readonly Leftover[] }> {
   const [routes, links, addresses] = await Promise.all([
     netlink.listRoutes({ protocol: ROUTE_PROTOCOL_TARTAN }),
     netlink.listLinks(),
@@ -97,7 +102,10 @@ async function ownObjects(scope: CleanUpScope, { netlink, backends }: CleanUpOpt
       addresses.filter(({ ifindex }) => ifindex === index),
     ),
   );
-  return [
+  const belongToOthers = devices.filter((link) => !owned.includes(link));
+  const mayAsk = backends.filter((backend) => !belongToOthers.some((link) => backend.isOwnDevice?.(link) === true));
+  const leftovers = await Promise.all(mayAsk.map((backend) => backend.leftovers?.(netlink) ?? []));
+  const objects = [
     ...routes
       .filter(({ dst }) => ownsPrefix(scope, dst))
       .map((route) => ({ text: `route ${route.dst.toString()}`, op: routeDelete(route) })),
@@ -106,6 +114,25 @@ async function ownObjects(scope: CleanUpScope, { netlink, backends }: CleanUpOpt
       op: { op: 'link-delete' as const, ifindex: index },
     })),
   ];
+  return { objects, leftovers: leftovers.flat() };
+}
+
+async function removeLeftovers(
+  leftovers: readonly Leftover[],
+  { options, tell }: Pick<CleanUpOptions, 'options' | 'tell'>,
+): Promise<boolean> {
+  let done = true;
+  for (const leftover of leftovers) {
+    tell(`  ${leftover.text}`);
+    if (options.dryRun) continue;
+    try {
+      await leftover.remove();
+    } catch (error) {
+      tell(`  ${leftover.text}: FAILED: ${error instanceof Error ? error.message : String(error)}`);
+      done = false;
+    }
+  }
+  return done;
 }
 
 function routeDelete({ dst, metric, type, gateway, oif, table, protocol }: Route): KernelOp {

@@ -10,7 +10,7 @@ export interface DataPathSource {
 export function createDataPathMetrics(registry: Registry): DataPathSource {
   const source: DataPathSource = { status: null };
   const registers = [registry];
-  const counter = (name: string, help: string, label: string, read: (status: DataPathStatus) => Counts): void => {
+  const counter: AddCounter = (name, help, label, read) => {
     new Counter({
       name,
       help,
@@ -39,6 +39,7 @@ export function createDataPathMetrics(registry: Registry): DataPathSource {
   counter('tartan_data_path_operations_total', 'System calls that moved packets, by kind', 'operation', (status) => {
     return status.counters.operations;
   });
+  addBypassMetrics(source, registers, counter);
   new Gauge({
     name: 'tartan_data_path_feature',
     help: '1 while the named offload of the data path is in use, 0 while it is not',
@@ -51,5 +52,33 @@ export function createDataPathMetrics(registry: Registry): DataPathSource {
   });
   return source;
 }
+
+function addBypassMetrics(source: DataPathSource, registers: Registry[], counter: AddCounter): void {
+  const name = (suffix: string): string => `tartan_data_path_bypass_${suffix}`;
+  const directions = (tx: bigint | undefined, rx: bigint | undefined): Counts =>
+    tx === undefined || rx === undefined ? {} : { tx, rx };
+  counter(name('packets_total'), 'Packets of pods that went past user space', 'direction', ({ bypass }) =>
+    directions(bypass?.txPackets, bypass?.rxPackets),
+  );
+  counter(name('bytes_total'), 'Bytes of those packets, without encapsulation', 'direction', ({ bypass }) =>
+    directions(bypass?.txBytes, bypass?.rxBytes),
+  );
+  counter(name('left_total'), 'Packets left to user space after all, by cause', 'cause', ({ bypass }) => {
+    return bypass?.left ?? {};
+  });
+  counter(name('drops_total'), 'Packets dropped by what goes past user space, by cause', 'cause', ({ bypass }) => {
+    return bypass?.drops ?? {};
+  });
+  new Gauge({
+    name: name('peers'),
+    help: 'Prefixes of peers that are reached past user space',
+    registers,
+    collect() {
+      this.set(source.status?.()?.bypass?.peers.length ?? 0);
+    },
+  });
+}
+
+type AddCounter = (name: string, help: string, label: string, read: (status: DataPathStatus) => Counts) => void;
 
 type Counts = Readonly<Record<string, bigint>>;

@@ -4,6 +4,7 @@ import {
   Ipv4Prefix,
   parseDaemonOptions,
   silentLogger,
+  type BackendModule,
   type CommandRunner,
 } from '@tartan/core';
 import { FakeKernel } from '@tartan/netlink/testing';
@@ -45,13 +46,22 @@ function optionsOf(args: readonly string[]) {
   return parseDaemonOptions({ argv, env: {}, readFile: () => '' });
 }
 
-async function run(args: readonly string[] = [], runner: CommandRunner = new FakeNft()) {
+const devicesOnly = (module: BackendModule): Pick<BackendModule, 'isOwnDevice'> => ({
+  isOwnDevice: (link) => module.isOwnDevice?.(link) === true,
+});
+
+async function run(
+  args: readonly string[] = [],
+  runner: CommandRunner = new FakeNft(),
+  more: readonly Pick<BackendModule, 'isOwnDevice' | 'leftovers'>[] = [],
+) {
   const lines: string[] = [];
   const done = await cleanUp({
     options: optionsOf(args),
     netlink: kernel,
     runner,
-    backends: builtInBackends,
+    // Without what they would look for in the kernel of this machine.
+    backends: [...builtInBackends.map(devicesOnly), ...more],
     logger: silentLogger,
     tell: (line) => lines.push(line.trim()),
   });
@@ -155,4 +165,46 @@ test('what cannot be removed is told, and the rest goes', async () => {
   expect(done).toBe(false);
   expect(lines).toContainEqual(expect.stringMatching(/^device flannel\.1: FAILED: /));
   expect(routes().join()).not.toContain('10.5.2.0/24');
+});
+
+describe('what a backend left besides', () => {
+  const removed: string[] = [];
+  const leaving = (device: string, failure?: Error): Pick<BackendModule, 'isOwnDevice' | 'leftovers'> => ({
+    isOwnDevice: ({ name }) => name === device,
+    leftovers: () =>
+      Promise.resolve(
+        ['filter', 'other'].map((text) => ({
+          text,
+          remove: () => {
+            removed.push(text);
+            return failure ? Promise.reject(failure) : Promise.resolve();
+          },
+        })),
+      ),
+  });
+  beforeEach(() => {
+    removed.length = 0;
+    writeSubnetFile('10.5');
+  });
+
+  test('is listed by a dry run, and removed in its order', async () => {
+    const dry = await run(['--dry-run'], undefined, [leaving('flannel.1')]);
+    expect(dry.lines).toEqual(expect.arrayContaining(['filter', 'other']));
+    expect(removed).toEqual([]);
+    expect((await run([], undefined, [leaving('flannel.1')])).done).toBe(true);
+    expect(removed).toEqual(['filter', 'other']);
+  });
+
+  test('stays where the device belongs to another daemon', async () => {
+    const { lines } = await run([], undefined, [leaving('flannel.2')]);
+    expect(lines).not.toContain('filter');
+    expect(removed).toEqual([]);
+  });
+
+  test('fails the clean-up when it cannot go', async () => {
+    const { done, lines } = await run([], undefined, [leaving('flannel.1', new Error('EPERM'))]);
+    expect(done).toBe(false);
+    expect(lines).toContain('filter: FAILED: EPERM');
+    expect(removed).toEqual(['filter', 'other']);
+  });
 });

@@ -18,6 +18,13 @@ const status: DataPathStatus = {
     drops: { 'no-route': 3n },
   },
 };
+const bypass: NonNullable<DataPathStatus['bypass']> = {
+  name: 'kernel path',
+  peers: ['10.5.2.0/24', '10.5.3.0/24'],
+  ...{ txPackets: 11n, txBytes: 1100n, rxPackets: 12n, rxBytes: 1200n },
+  left: { 'tx-ttl': 13n },
+  drops: { forged: 14n },
+};
 
 test('what the data path counts is read at each scrape, and never added twice', async () => {
   const registry = new Registry();
@@ -33,4 +40,19 @@ test('what the data path counts is read at each scrape, and never added twice', 
   expect(text).toContain('tartan_data_path_feature{feature="tunUso"} 0');
   source.status = () => null;
   expect(await registry.metrics()).not.toContain('direction');
+});
+
+test('what goes past it is counted apart', async () => {
+  const registry = new Registry();
+  const source = createDataPathMetrics(registry);
+  source.status = () => status;
+  expect(await registry.metrics()).not.toContain('bypass_packets_total{');
+  source.status = () => ({ ...status, bypass });
+  const text = await registry.metrics();
+  expect(text).toContain('tartan_data_path_bypass_packets_total{direction="tx"} 11');
+  expect(text).toContain('tartan_data_path_bypass_bytes_total{direction="rx"} 1200');
+  expect(text).toContain('tartan_data_path_bypass_left_total{cause="tx-ttl"} 13');
+  expect(text).toContain('tartan_data_path_bypass_drops_total{cause="forged"} 14');
+  expect(text).toContain('tartan_data_path_bypass_peers 2');
+  expect(text).toContain('tartan_data_path_packets_total{direction="rx"} 7');
 });

@@ -1,10 +1,5 @@
 export { receivingDeviceName } from './receiving-device';
 export { kernelPathAnnouncement, kernelPathPeers, type OwnSide } from './announcement';
-export {
-  KernelPath,
-  removeKernelPath,
-  type KernelPathOptions,
-  type KernelPathPlace,
-  type RemoveKernelPathOptions,
-} from './kernel-path';
+export { KernelPath, type KernelPathOptions, type KernelPathPlace } from './kernel-path';
+export { kernelPathLeftovers, removeKernelPath, type RemoveKernelPathOptions } from './leftovers';
 export type { KernelPathPeer, KernelPathStats } from './tables';

@@ -5,7 +5,9 @@ import { silentLogger, TartanError, type Ipv4Address, type Link, type Logger, ty
 import { loadBpfAddon, objectFilePath, type BpfAddon } from './addon';
 import { parseObjectFile, type ObjectFile } from './object-file';
 import { ProgramSet, type ProgramName } from './program-set';
-import { ensureReceivingDevice, localMac, receivingDeviceName, removeReceivingDevice } from './receiving-device';
+import { filterOwner } from './filter-owner';
+import { removeKernelPath } from './leftovers';
+import { ensureReceivingDevice, localMac, receivingDeviceName, type ReceivingDevice } from './receiving-device';
 import {
   countCpus,
   decodeCounters,
@@ -36,7 +38,6 @@ import { TrafficControl } from './traffic-control';
 
 /** Of our filters; the number of our routes (ARCHITECTURE.md). Filters of others on the uplink run before or after it. */
 const PREFERENCE = 158;
-const OWNER = 'tartan-udp';
 const HASH_DIGITS = 16;
 /** Added to every packet: IPv4 and UDP header. */
 const OUTER_BYTES = 20 + 8;
@@ -61,7 +62,7 @@ export interface KernelPathPlace {
   readonly port: number;
 }
 
-/** Use: `start`, `setPeers` as often as peers or devices change, then `stop` (traffic goes on) or `detach` (nothing is left). */
+/** Use: `start`, `makeReady` before it is announced, `setPeers` as often as peers or devices change, then `stop` (traffic goes on) or `detach` (nothing is left). */
 export class KernelPath {
   private readonly netlink: RtNetlink;
   private readonly logger: Logger;
@@ -105,22 +106,26 @@ export class KernelPath {
   }
 
   /**
+   * Makes the receiving device and looks at the uplink, so that what could not work later is told before peers rely on it. The TUN need
+   * not exist yet. Rejects with UDP_KERNEL_PATH_UNAVAILABLE or KERNEL_REFUSED.
+   */
+  async makeReady(): Promise<void> {
+    const { place } = this.started();
+    await this.ensureDevice(place, await this.findUplink(place));
+  }
+
+  /**
    * The whole table of those that are reached through the kernel. Then everything is as it must be: devices, tables, filters, whatever
    * was deleted or changed meanwhile. Repeating it changes nothing. Rejects with UDP_KERNEL_PATH_UNAVAILABLE or KERNEL_REFUSED. Not to
    * be called again before it has settled.
    */
   async setPeers(peers: readonly KernelPathPeer[]): Promise<void> {
     const { place, set, secret } = this.started();
-    const { tun, uplink } = await this.findDevices(place);
-    const mtuBytes = uplink.mtuBytes - OUTER_BYTES;
-    const { tunName, port, localAddress } = place;
-    const device = await ensureReceivingDevice({
-      netlink: this.netlink,
-      tunName,
-      port,
-      mtuBytes,
-      randomBytes: this.randomBytes,
-    });
+    const tun = await this.findLink(place.tunName);
+    const uplink = await this.findUplink(place);
+    const mtuBytes = innerMtuBytes(uplink);
+    const { port, localAddress } = place;
+    const device = await this.ensureDevice(place, uplink);
     const config = encodeConfig({
       uplinkIndex: uplink.index,
       tunIndex: tun.index,
@@ -178,16 +183,23 @@ export class KernelPath {
     return ids;
   }
 
-  private async findDevices({ tunName, uplinkName }: KernelPathPlace): Promise<{ tun: Link; uplink: Link }> {
-    const links = await this.netlink.listLinks();
-    const tun = links.find(({ name }) => name === tunName);
-    const uplink = links.find(({ name }) => name === uplinkName);
-    if (!tun) throw unavailable(`there is no device ${tunName}`);
-    if (!uplink) throw unavailable(`there is no device ${uplinkName}`);
+  private async findLink(wanted: string): Promise<Link> {
+    const link = (await this.netlink.listLinks()).find(({ name }) => name === wanted);
+    if (!link) throw unavailable(`there is no device ${wanted}`);
+    return link;
+  }
+
+  private async findUplink({ uplinkName }: KernelPathPlace): Promise<Link> {
+    const uplink = await this.findLink(uplinkName);
     if (uplink.mac?.toBytes().length !== 6 || uplink.loopback || uplink.pointToPoint) {
       throw unavailable(`${uplinkName} is no Ethernet device`);
     }
-    return { tun, uplink };
+    return uplink;
+  }
+
+  private ensureDevice({ tunName, port }: KernelPathPlace, uplink: Link): Promise<ReceivingDevice> {
+    const { netlink, randomBytes } = this;
+    return ensureReceivingDevice({ netlink, tunName, port, mtuBytes: innerMtuBytes(uplink), randomBytes });
   }
 
   /** Adds before it deletes: a peer whose prefix is split or joined is never without an entry. */
@@ -223,7 +235,7 @@ export class KernelPath {
     for (const { index } of await this.netlink.listLinks()) {
       const strays = control
         .list(index, 'ingress')
-        .filter((filter) => filter.name.startsWith(`${OWNER}:${place.tunName}:`) && !wanted.includes(keyOf(filter)));
+        .filter((filter) => filter.name.startsWith(filterOwner(place.tunName)) && !wanted.includes(keyOf(filter)));
       strays.forEach((filter) => control.remove(filter));
     }
   }
@@ -242,34 +254,6 @@ interface Running {
   readonly secret: Uint8Array;
   /** Ids of the programs that were attached last. */
   readonly attached: Map<ProgramName, number>;
-}
-
-export interface RemoveKernelPathOptions {
-  readonly netlink: RtNetlink;
-  /** As in KernelPathOptions. */
-  readonly netns?: string;
-  readonly tunName: string;
-  readonly addon?: BpfAddon;
-}
-
-/**
- * Removes what any run left: filters, on whatever device, and the receiving device. For `tartand --cleanup`, and for a daemon that
- * finds the kernel path switched off. Nothing happens when nothing is there. Rejects with KERNEL_REFUSED, or with
- * UDP_KERNEL_PATH_UNAVAILABLE without the addon.
- */
-export async function removeKernelPath({
-  netlink,
-  netns = '',
-  tunName,
-  addon,
-}: RemoveKernelPathOptions): Promise<void> {
-  const control = new TrafficControl(addon ?? loadBpfAddon(), netns);
-  const links = await netlink.listLinks();
-  // The way in to the tunnel first: what is under way still finds its way out.
-  const found = links.flatMap(({ index }) => [...control.list(index, 'egress'), ...control.list(index, 'ingress')]);
-  const ours = found.filter(({ name }) => name.startsWith(`${OWNER}:${tunName}:`));
-  for (const filter of ours.sort((a, b) => a.direction.localeCompare(b.direction))) control.remove(filter);
-  await removeReceivingDevice(netlink, tunName);
 }
 
 interface HookIndices {
@@ -308,7 +292,11 @@ function keyOf({ ifindex, direction, preference, handle }: FilterPlace): string 
 }
 
 function filterName({ tunName }: KernelPathPlace, program: ProgramName, { sourceHash }: ObjectFile): string {
-  return `${OWNER}:${tunName}:${program}:${sourceHash.slice(0, HASH_DIGITS)}`;
+  return `${filterOwner(tunName)}${program}:${sourceHash.slice(0, HASH_DIGITS)}`;
+}
+
+function innerMtuBytes({ mtuBytes }: Link): number {
+  return mtuBytes - OUTER_BYTES;
 }
 
 function unavailable(reason: string): TartanError {

@@ -17,6 +17,7 @@ import {
 import { FakeClock } from '@tartan/core/testing';
 import { FakeKernel } from '@tartan/netlink/testing';
 import { createUdpModule, type UdpEnvironment } from '../../src/udp';
+import { FakeKernelPathHost } from './fake-kernel-path';
 import { FakePacketHost } from './fake-packet-loop';
 
 export const signal = new AbortController().signal;
@@ -85,6 +86,7 @@ export function fakeModule(
         host.create(options, netlink),
     checkTunAccess: () => Promise.resolve(),
     checkPortFree: () => Promise.resolve(),
+    kernelPath: () => new FakeKernelPathHost().options,
     ...change,
   });
   return { module, host };
@@ -97,10 +99,11 @@ export interface LeaseText {
   readonly publicIPv6?: string | null;
   readonly type?: string;
   readonly node?: string;
+  readonly data?: Json;
 }
 
 export function lease(text: LeaseText): Lease {
-  const { subnet, ipv6Subnet, publicIP = '0.0.0.0', publicIPv6, type = '', node } = text;
+  const { subnet, ipv6Subnet, publicIP = '0.0.0.0', publicIPv6, type = '', node, data } = text;
   return {
     subnet: subnet ? Ipv4Prefix.parse(subnet) : null,
     ipv6Subnet: ipv6Subnet ? Ipv6Prefix.parse(ipv6Subnet) : null,
@@ -108,6 +111,7 @@ export function lease(text: LeaseText): Lease {
       publicIP: Ipv4Address.parse(publicIP),
       publicIPv6: publicIPv6 ? Ipv6Address.parse(publicIPv6) : null,
       backendType: type,
+      ...(data !== undefined && { backendData: data }),
       ...(node !== undefined && { owner: { node } }),
     },
     expiresAt: null,

@@ -108,6 +108,24 @@ export interface DataPathStatus {
   readonly running: boolean;
   readonly features: readonly DataPathFeature[];
   readonly counters: DataPathCounters;
+  /** Absent where it carries all packets itself. */
+  readonly bypass?: DataPathBypass;
+}
+
+/** What carries packets past a data path, such as programs in the kernel. Its packets are not in the counters of the data path. */
+export interface DataPathBypass {
+  /** For the operator: `kernel path`. */
+  readonly name: string;
+  /** Prefixes of the peers that are reached so. */
+  readonly peers: readonly string[];
+  readonly txPackets: bigint;
+  readonly txBytes: bigint;
+  readonly rxPackets: bigint;
+  readonly rxBytes: bigint;
+  /** Packets that it left to the data path, by cause. */
+  readonly left: Readonly<Record<string, bigint>>;
+  /** Dropped packets by cause. */
+  readonly drops: Readonly<Record<string, bigint>>;
 }
 
 /**
@@ -158,6 +176,14 @@ export interface Backend {
   start(lease: Lease, signal: AbortSignal): Promise<BackendNetwork>;
 }
 
+/** Something of a backend's in the kernel that is neither device nor route of the plan. */
+export interface Leftover {
+  /** For the operator: `tc program tartan-udp:flannel0:uplink_ingress:… on eth0`. */
+  readonly text: string;
+  /** Nothing happens when it is gone. Rejects with KERNEL_REFUSED. */
+  remove(): Promise<void>;
+}
+
 /** What a backend package exports as `backend`. */
 export interface BackendModule {
   /** Value of Backend.Type, lower case. */
@@ -176,6 +202,11 @@ export interface BackendModule {
    * networks that are this daemon's where those are known. Without it the backend leaves none behind.
    */
   isOwnDevice?(link: Pick<Link, 'name' | 'kind'>): boolean;
+  /**
+   * What `tartand --cleanup` removes besides devices and routes, in the order in which it has to go. Not asked when a device of the
+   * backend belongs to another daemon. Changes nothing itself.
+   */
+  leftovers?(netlink: RtNetlink): Promise<readonly Leftover[]>;
 }
 
 /** Raised whenever a change of this file could break a third-party backend. */

@@ -15,7 +15,7 @@ const CAPABILITIES: readonly (keyof BackendCapabilities)[] = [
   'underlayFacts',
 ];
 
-const OPTIONAL = ['checkConfig', 'isOwnDevice'] as const satisfies readonly (keyof BackendModule)[];
+const OPTIONAL = ['checkConfig', 'isOwnDevice', 'leftovers'] as const satisfies readonly (keyof BackendModule)[];
 
 /** The `backend` export of a loaded module. Throws BACKEND_MODULE_INVALID naming what is wrong with it. */
 export function checkBackendModule(exports: unknown, module: string): BackendModule {

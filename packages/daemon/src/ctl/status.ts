@@ -21,7 +21,16 @@ interface DataPath {
   readonly name: string;
   readonly running: boolean;
   readonly features: readonly { name: string; on: boolean; reason?: string }[];
+  readonly bypass?: { readonly name: string; readonly peers: readonly string[]; readonly counters: Bypassed };
 }
+
+interface Bypassed {
+  readonly txPackets: number;
+  readonly rxPackets: number;
+}
+
+/** Peers that are named before "and N more". */
+const NAMED_PEERS = 8;
 
 interface Finding {
   readonly severity: string;
@@ -59,13 +68,20 @@ export const statusCommand: Command = {
 /** Which offloads carry the packets, and why others do not: the first question about a slow data path. */
 function dataPathLines(dataPath: DataPath | null): string[] {
   if (!dataPath) return [];
-  const { name, running, features } = dataPath;
+  const { name, running, features, bypass } = dataPath;
   return [
     `${name}: ${running ? 'running' : 'NOT RUNNING'}`,
     ...features.map(({ name: feature, on, reason }) =>
       on ? `  on    ${feature}` : `  off   ${feature.padEnd(13)} ${reason ?? ''}`.trimEnd(),
     ),
+    ...(bypass ? [bypassLine(bypass)] : []),
   ];
+}
+
+function bypassLine({ name, peers, counters }: NonNullable<DataPath['bypass']>): string {
+  const named = peers.slice(0, NAMED_PEERS).join(', ') || 'no peer (none announces it)';
+  const more = peers.length > NAMED_PEERS ? ` and ${peers.length - NAMED_PEERS} more` : '';
+  return `${name}: to ${named}${more}; ${counters.txPackets} packets sent, ${counters.rxPackets} received`;
 }
 
 /** Where the daemon of this node serves by the variables that it reads itself; loopback where it serves everywhere. */
