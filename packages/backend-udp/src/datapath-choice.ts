@@ -3,8 +3,8 @@ import type { Datapath } from './options';
 
 /** Outer UDP checksums of super-packets cannot be had there, and IPv6 demands them (RFC 8200 section 8.1). */
 export const NEEDS_IPV4_UNDERLAY = 'the kernel path needs an IPv4 network between the hosts';
-/** docs/decisions/0006: measured. */
-const AUTO_REASON = 'on a wire the packet loop is faster than the kernel path';
+/** docs/decisions/0006 has the figures. */
+const AUTO_REASON = 'the kernel path was not measured to be faster on a wire';
 
 /** `kernel` was asked for, and `reason` stands against it. */
 export function fallbackFinding(reason: string): Finding {

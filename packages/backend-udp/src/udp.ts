@@ -11,7 +11,6 @@ import {
   type BackendPublication,
   type Finding,
   type IpAddress,
-  type Ipv4Address,
   type Json,
   type Lease,
   type RtNetlink,
@@ -195,7 +194,7 @@ class UdpBackend implements Backend {
     if (datapath !== 'kernel') return { findings: [] };
     // The config's findings have said so.
     if (local.family !== 4) return { findings: [], kernelProblem: NEEDS_IPV4_UNDERLAY };
-    const place = { tunName: ifname, uplinkName: lowerIfname, localAddress: local as Ipv4Address, port };
+    const place = { tunName: ifname, uplinkName: lowerIfname, localAddress: local, port };
     const kernelProblem = await this.holders.kernelPaths.open(place);
     if (kernelProblem === undefined) return { findings: [], backendData: kernelPathAnnouncement };
     return { findings: [fallbackFinding(kernelProblem)], kernelProblem };

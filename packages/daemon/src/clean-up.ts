@@ -104,7 +104,7 @@ async function ownObjects(
   );
   const belongToOthers = devices.filter((link) => !owned.includes(link));
   const mayAsk = backends.filter((backend) => !belongToOthers.some((link) => backend.isOwnDevice?.(link) === true));
-  const leftovers = await Promise.all(mayAsk.map((backend) => backend.leftovers?.(netlink) ?? []));
+  const leftovers = await Promise.all(mayAsk.map(async (backend) => (await backend.leftovers?.(netlink)) ?? []));
   const objects = [
     ...routes
       .filter(({ dst }) => ownsPrefix(scope, dst))

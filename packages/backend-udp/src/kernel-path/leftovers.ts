@@ -51,5 +51,5 @@ export async function kernelPathLeftovers({
  * KERNEL_REFUSED, or with UDP_KERNEL_PATH_UNAVAILABLE without the addon.
  */
 export async function removeKernelPath(options: RemoveKernelPathOptions): Promise<void> {
-  for (const { remove } of await kernelPathLeftovers(options)) await remove();
+  for (const leftover of await kernelPathLeftovers(options)) await leftover.remove();
 }
