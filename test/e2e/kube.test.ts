@@ -1,6 +1,6 @@
 import { eventually, keptFile, type Host, type LabDaemon } from '@tartan/lab';
 import { writeFileSync } from 'node:fs';
-import { converged, ourRoutes, podOf } from './support/cluster';
+import { converged, ourRoutes, podOf, subnetsOf } from './support/cluster';
 import { eventuallyEqual, startKubeDaemon, startKubeLab, type KubeLab } from './support/kube';
 
 /* Nodes of a Kubernetes cluster: podCIDRs are the subnets, annotations say how to reach them. */
@@ -177,4 +177,17 @@ describe.each(['vxlan', 'host-gw'])('%s in Kubernetes', (type) => {
       await converged(hosts);
     },
   );
+
+  inLab('a Node that is made anew with another podCIDR moves there, and the others follow', async (hosts) => {
+    const { api } = kube;
+    const [one, two, three] = hosts;
+    await api.order('delete', { name: three.name });
+    await daemons[2]!.waitUntilUnready({ timeoutMs: 20_000 });
+    await api.createNode(three.name, ['10.5.7.0/24']);
+    await daemons[2]!.waitUntilReady({ timeoutMs: 20_000 });
+    await eventuallyEqual(() => subnetsOf(three), ['10.5.7.0/24'], 'the subnet file');
+    await converged(hosts, 60_000);
+    expect(await destinations(one)).toEqual(['10.5.2.0/24', '10.5.7.0/24']);
+    expect(await podOf(one).reaches(podOf(two).ipv4)).toBe(true);
+  });
 });

@@ -19,7 +19,7 @@ import type { LeaseListener, LeaseLoss, OnLeaseLoss } from './lease-manager';
 import type { LeaseMirror, MirrorChange } from './lease-mirror';
 import type { LeaseMetrics } from './metrics';
 import { errorFields, OutageLog } from './outage-log';
-import { findStrays, isHeldInDoubt, isLastPlaceFree } from './own-key-watch';
+import { findStrays, isAssignedAnother, isHeldInDoubt, isLastPlaceFree } from './own-key-watch';
 import type { OwnLease } from './own-lease';
 import { describeAddress, describeOwner, describePlace } from './ownership';
 import type { ReclaimStep } from './reclaim-plan';
@@ -118,7 +118,8 @@ export class LeaseKeeper {
     this.strays.push(...findStrays(own, mirror, change, keys));
     if (this.strays.length > 0 || change === 'listing') this.wake.notify();
     if (own.held && isHeldInDoubt(own, own.held, mirror, change)) this.suspectNow();
-    if (this.waitsForPlace && !own.held && isLastPlaceFree(own, mirror)) this.lookNow();
+    const worthALook = (): boolean => isLastPlaceFree(own, mirror) || isAssignedAnother(own, mirror);
+    if (this.waitsForPlace && !own.held && worthALook()) this.lookNow();
   }
 
   private lookNow(): void {
@@ -198,11 +199,11 @@ export class LeaseKeeper {
         return;
       case 'taken':
         this.lookAgainLater();
-        await this.replace(step.by, signal);
+        await this.replace(step, signal);
         return;
       case 'unassigned':
         this.lookAgainLater();
-        if (this.options.onLeaseLoss === 'reacquire') await this.takeAnother(signal);
+        if (step.reassigned || this.options.onLeaseLoss === 'reacquire') await this.takeAnother(signal);
     }
   }
 
@@ -238,7 +239,11 @@ export class LeaseKeeper {
     this.listener.onLost(loss, toLease(last));
   }
 
-  private async replace(by: LeaseRecord, signal: AbortSignal): Promise<void> {
+  /** A subnet that was assigned to us instead is taken under every policy but `exit`: to wait for the old one would be in vain. */
+  private async replace(
+    { by, reassigned = false }: Extract<ReclaimStep, { action: 'taken' }>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { onLeaseLoss } = this.options;
     if (onLeaseLoss === 'exit') {
       throw new TartanError('LEASE_TAKEN', {
@@ -247,7 +252,7 @@ export class LeaseKeeper {
         publicIP: describeAddress(by.attrs),
       });
     }
-    if (onLeaseLoss === 'reacquire') await this.takeAnother(signal);
+    if (reassigned || onLeaseLoss === 'reacquire') await this.takeAnother(signal);
   }
 
   private async takeAnother(signal: AbortSignal): Promise<void> {

@@ -29,6 +29,13 @@ export function isLastPlaceFree(own: OwnLease, mirror: LeaseMirror): boolean {
   return true;
 }
 
+/** True when an administrator assigns subnets and has given this node another one than it held. */
+export function isAssignedAnother({ last, options }: OwnLease, mirror: LeaseMirror): boolean {
+  if (!last || !mirror.synced || options.datastore.capabilities.allocation) return false;
+  const { node } = options.identity;
+  return [...mirror.records.values()].some(({ key, attrs }) => key !== last.key && attrs.owner?.node === node);
+}
+
 /** Leases of this very node beside the one held, among those that may have changed. */
 export function findStrays(
   own: OwnLease,

@@ -3,7 +3,7 @@
  * a listing without it. Pure, like acquire-plan, and asked again after each step until it says `hold` or `taken`.
  *
  * The subnet of a live node never changes here: containers use its addresses. The same place is taken again, or somebody else
- * has it and the policy of the caller decides. `Ours` is narrower than at start: a lease with our identity but an address that we
+ * has it and the policy of the caller decides. Only an administrator's word changes it: assigned subnets follow the assignment. `Ours` is narrower than at start: a lease with our identity but an address that we
  * never published was written by a clone of this host (same disk image), and writing it back would start a fight.
  */
 import type { LeaseListing, LeaseRecord } from '../datastore';
@@ -35,10 +35,15 @@ export type ReclaimStep =
   | { readonly action: 'move'; readonly record: LeaseRecord; readonly to: LeaseSubnets; readonly attrs: LeaseAttrs }
   /** The key holds what nobody can read, and the datastore does not tell its revision. */
   | { readonly action: 'wait'; readonly reason: string }
-  /** The administrator has taken the subnet from this node. */
-  | { readonly action: 'unassigned' }
+  /** The administrator has taken the subnet from this node; `reassigned`: and has given it another one. */
+  | { readonly action: 'unassigned'; readonly reassigned: boolean }
   /** `ours` is our own younger lease on an overlapping place, to be given up. */
-  | { readonly action: 'taken'; readonly by: LeaseRecord; readonly ours: LeaseRecord | null };
+  | {
+      readonly action: 'taken';
+      readonly by: LeaseRecord;
+      readonly ours: LeaseRecord | null;
+      readonly reassigned?: boolean;
+    };
 
 export function planReclaim(situation: ReclaimSituation): ReclaimStep {
   const { listing, last } = situation;
@@ -59,7 +64,9 @@ export function isOwnWriting(
 
 function judgePresent(situation: ReclaimSituation, record: LeaseRecord): ReclaimStep {
   const { identity } = situation;
-  if (!isOwnWriting(situation, record.attrs)) return { action: 'taken', by: record, ours: null };
+  if (!isOwnWriting(situation, record.attrs)) {
+    return { action: 'taken', by: record, ours: null, reassigned: isReassigned(situation) };
+  }
   const older = overlapping(situation, record).find((other) => other.createRevision < record.createRevision);
   if (older) return { action: 'taken', by: older, ours: record };
   const attrs = signAttrs(situation.attrs, identity, record.attrs);
@@ -71,16 +78,22 @@ function planAbsent(situation: ReclaimSituation): ReclaimStep {
   const { listing, last, identity } = situation;
   const attrs = signAttrs(situation.attrs, identity, last.attrs);
   const [by] = overlapping(situation, last);
-  if (by) return { action: 'taken', by, ours: null };
+  if (by) return { action: 'taken', by, ours: null, reassigned: isReassigned(situation) };
   const broken = listing.skipped.find(({ key }) => key === last.key);
   if (broken?.modRevision !== undefined) {
     return { action: 'repair', record: { ...last, modRevision: broken.modRevision }, attrs };
   }
   if (broken) return { action: 'wait', reason: broken.reason };
-  if (!situation.allocation) return { action: 'unassigned' };
+  if (!situation.allocation) return { action: 'unassigned', reassigned: isReassigned(situation) };
   const elsewhere = listing.records.find((record) => overlap(record, last));
   if (elsewhere) return { action: 'move', record: elsewhere, to: last, attrs };
   return { action: 'create', to: last, attrs };
+}
+
+/** Where an administrator assigns subnets, the name that was entered says whose it is. */
+function isReassigned({ listing, last, identity, allocation }: ReclaimSituation): boolean {
+  if (allocation) return false;
+  return listing.records.some(({ key, attrs }) => key !== last.key && attrs.owner?.node === identity.node);
 }
 
 /** Foreign leases on addresses of `place`. */

@@ -67,12 +67,27 @@ describe('assigned subnets', () => {
     await world.until(() => a.heard.includes('reacquired 10.5.7.0/24'), 200);
   });
 
-  it('changed under a running node are followed with `reacquire`', async () => {
+  it.each(['keep', 'reacquire'] as const)(
+    'changed under a running node are followed, with `%s`',
+    async (onLeaseLoss) => {
+      const key = assign('10.5.7.0/24');
+      const a = await node({ onLeaseLoss }).start();
+      world.store.remove(key);
+      assign('10.5.8.0/24');
+      await world.until(() => a.heard.includes('reacquired 10.5.8.0/24'), 5_000);
+    },
+  );
+
+  it('given long after the old ones were taken away are followed at once, also when somebody else has those', async () => {
     const key = assign('10.5.7.0/24');
-    const a = await node({ onLeaseLoss: 'reacquire' }).start();
+    const a = await node().start();
     world.store.remove(key);
+    await world.until(() => a.heard.includes('lost deleted'));
+    assign('10.5.7.0/24', 'b', '192.0.2.2');
+    await world.clock.advance(120_000);
+    expect(a.heard.filter((line) => line.startsWith('reacquired'))).toEqual([]);
     assign('10.5.8.0/24');
-    await world.until(() => a.heard.includes('reacquired 10.5.8.0/24'), 5_000);
+    await world.until(() => a.heard.includes('reacquired 10.5.8.0/24'), 200);
   });
 
   it('in both families are judged whole', async () => {

@@ -60,6 +60,8 @@ export class NodeView {
   private history: Change[] = [];
   /** What this process has published on its node: by it, the annotations are read as what was meant. */
   private published: LeaseAttrs | null = null;
+  /** The place of the Node that it was published on; a Node made anew with another one says nothing yet. */
+  private publishedKey: string | null = null;
   /** What is being written at the moment: the watch may show it before the answer to the write does. */
   private publishing: LeaseAttrs | null = null;
 
@@ -140,6 +142,8 @@ export class NodeView {
     this.publishing = null;
     const before = this.nodes.get(node.name);
     if (!before || node.version >= before.version) this.nodes.set(node.name, node);
+    const meaning = this.meaning(node);
+    if (meaning.kind === 'lease') this.publishedKey = meaning.key;
     return this.commit([node.name]);
   }
 
@@ -232,7 +236,7 @@ export class NodeView {
     const says = (attrs: LeaseAttrs): boolean =>
       !missingAnnotations(encodeAnnotations(attrs, node.annotations), node.annotations);
     if (publishing && says(publishing)) return { ...lease, attrs: publishing };
-    if (!published) return lease;
+    if (!published || (this.publishedKey !== null && lease.key !== this.publishedKey)) return lease;
     if (says(published)) return { ...lease, attrs: published };
     const reason = `node ${node.name}: its annotations are not what this node publishes`;
     return { kind: 'skipped', key: lease.key, reason };

@@ -28,7 +28,7 @@ export const leaseOptions = {
     section: 'Lease',
     choices: ['keep', 'reacquire', 'exit'],
     default: 'keep',
-    help: 'When a stranger took this node’s subnet while etcd or the node was away: keep forwarding, stay unready and try to get it back; reacquire another subnet; or exit with an error.',
+    help: 'When a stranger took this node’s subnet while etcd or the node was away: keep forwarding, stay unready and try to get it back; reacquire another subnet; or exit with an error. A subnet that an administrator or the cluster assigns instead is always adopted.',
   }),
 };
 
