@@ -7,7 +7,7 @@ import { WakeUp } from './wake-up';
  * list makes good.
  */
 
-/** A file of 5,000 peers is 1.5 MB: once in half a minute is nothing to a disk. */
+/** The file holds every peer, so it is not written with each change of a busy cluster: once in half a minute is nothing to a disk. */
 const WRITE_INTERVAL_MS = 30_000;
 /** Nodes of a new cluster join together; soon enough that a host which is switched off early has something. */
 const FIRST_WRITE_MS = 1_000;

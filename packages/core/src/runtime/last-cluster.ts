@@ -29,7 +29,7 @@ export interface LastClusterStoreOptions {
 
 /** Raised when an older build could misread the file. */
 const VERSION = 1;
-/** Some 300 bytes per peer, so ten times as many as a large cluster has; what is larger is not ours. */
+/** Ten times as many peers as a large cluster has; what is larger is not ours. */
 const MAX_BYTES = 16 * 2 ** 20;
 const MAX_PEERS = 50_000;
 
