@@ -34,7 +34,7 @@ test('the backend of the documentation runs as a module: all traffic goes by the
     },
   ));
 
-test('a module that is not there, or that is no backend, is one clear line and status 1', async () => {
+test('a module that is not there, or that is no backend, is one clear line and status 2', async () => {
   const lab = await Lab.create();
   try {
     const [host] = await lab.addHosts(1);
@@ -43,7 +43,7 @@ test('a module that is not there, or that is no backend, is one clear line and s
       [join(MODULE, 'plan.js'), /BACKEND_MODULE_INVALID/],
     ] as const) {
       const daemon = await host!.startDaemon({ args: [`--backend-module=${module}`] });
-      expect(await daemon.process.exited).toMatchObject({ code: 1 });
+      expect(await daemon.process.exited).toMatchObject({ code: 2 });
       expect(await daemon.process.log()).toMatch(message);
     }
   } finally {

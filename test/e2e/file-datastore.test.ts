@@ -46,7 +46,7 @@ test('a nodes file: every host finds its subnet, one that is added joins, one th
   await converged(lab.hosts);
   // Not JSON is an outage, not an empty list.
   writeFileSync(path, '{"network":');
-  await daemons[0]!.process.waitForLog(/datastore unreachable/);
+  await daemons[0]!.process.waitForLog(/datastore unusable/);
   await converged(lab.hosts);
   expect((await daemons[0]!.health()).status).toBe(200);
   replace(path, { network: HOST_GW, nodes: nodes.slice(0, 2) });
