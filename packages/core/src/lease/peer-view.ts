@@ -37,7 +37,7 @@ export function resolveOverlaps(peers: readonly LeaseRecord[], own: LeaseRecord 
 /** Oldest first; of the same age, by key. */
 export function byAge(a: LeaseRecord, b: LeaseRecord): number {
   if (a.createRevision !== b.createRevision) return a.createRevision < b.createRevision ? -1 : 1;
-  return a.key < b.key ? -1 : 1;
+  return a.key === b.key ? 0 : a.key < b.key ? -1 : 1;
 }
 
 /** Those that overlap any other: one sweep over each family, sorted by address. */
