@@ -74,7 +74,7 @@ export function loadBpfAddon(): BpfAddon {
   const problem = cause instanceof Error ? cause.message : 'it is neither built nor shipped for this machine';
   throw new TartanError(
     'UDP_KERNEL_PATH_UNAVAILABLE',
-    { reason: `the addon ${FILE} does not load: ${problem} (node scripts/build-native-bpf.mjs builds it)` },
+    { reason: `the addon ${FILE} does not load: ${problem} (node scripts/build-native.mjs builds it)` },
     { cause },
   );
 }
