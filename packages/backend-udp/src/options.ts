@@ -2,15 +2,17 @@ import {
   booleanMember,
   choiceMember,
   integerMember,
+  optionFindings,
   readBackendOptions,
-  TartanError,
+  readUnderlayMtu,
+  underlayMtuMember,
   type BackendSchema,
   type Finding,
   type IpFamily,
   type NetworkConfig,
 } from '@tartan/core';
 import { fallbackFinding, NEEDS_IPV4_UNDERLAY } from './datapath-choice';
-import { MIN_IPV4_MTU_BYTES, udpOverheadBytes } from './mtu';
+import { udpOverheadBytes } from './mtu';
 import type { PacketLoopOffloads } from './packet-loop';
 
 /** flannel's (flannel-compat 4.4). */
@@ -28,13 +30,7 @@ export const udpSchema = {
     max: 65535,
     help: 'UDP port of the tunnel, the same on all nodes: leases do not tell it.',
   }),
-  MTU: integerMember({
-    default: 0,
-    min: 0,
-    max: 65535,
-    unit: 'bytes',
-    help: 'MTU of the network between the hosts where it is smaller than that of the interface. 0 is the interface’s.',
-  }),
+  MTU: underlayMtuMember,
   Keepalive: integerMember({
     default: 0,
     min: 0,
@@ -82,10 +78,9 @@ export function readUdpOptions(config: NetworkConfig): {
   readonly findings: readonly Finding[];
 } {
   const { options: values, warnings } = readBackendOptions(config.backend, udpSchema, { strict: config.strict });
-  checkMtu(config, values.MTU);
   const options: UdpOptions = {
     port: values.Port,
-    underlayMtuBytes: values.MTU === 0 ? null : values.MTU,
+    underlayMtuBytes: readUnderlayMtu(values.MTU, udpOverheadBytes(underlayFamily(config))),
     keepaliveSeconds: values.Keepalive,
     datapath: values.Datapath,
     queues: values.Queues,
@@ -97,34 +92,12 @@ export function readUdpOptions(config: NetworkConfig): {
       coalesce: values.Coalesce,
     },
   };
-  const findings = warnings.map(({ kind, key, message }): Finding => ({
-    severity: 'warning',
-    code: kind === 'unknown-key' ? 'CONFIG_UNKNOWN_KEY' : 'CONFIG_REPEATED_KEY',
-    subject: key,
-    message,
-    cure: 'Correct the network config.',
-  }));
-  return { options, findings: [...findings, ...datapathFindings(config, options)] };
-}
-
-/** The families that are on. */
-export function enabledFamilies({ ipv4, ipv6 }: Pick<NetworkConfig, 'ipv4' | 'ipv6'>): readonly IpFamily[] {
-  return [...(ipv4 ? [4 as const] : []), ...(ipv6 ? [6 as const] : [])];
+  return { options, findings: [...optionFindings(warnings), ...datapathFindings(config, options)] };
 }
 
 /** The family of the network between the hosts, see tunnel.ts. */
 export function underlayFamily({ ipv4 }: Pick<NetworkConfig, 'ipv4'>): IpFamily {
   return ipv4 ? 4 : 6;
-}
-
-function checkMtu(config: NetworkConfig, mtuBytes: number): void {
-  const minimum = MIN_IPV4_MTU_BYTES + udpOverheadBytes(underlayFamily(config));
-  if (mtuBytes === 0 || mtuBytes >= minimum) return;
-  throw new TartanError('CONFIG_INVALID', {
-    key: 'Backend.MTU',
-    value: String(mtuBytes),
-    expected: `0, or at least ${minimum} bytes`,
-  });
 }
 
 /** What the config alone can tell; whether this host can is seen in prepare(). */

@@ -1,5 +1,6 @@
 import {
   emptyKernelState,
+  MIN_IPV6_MTU_BYTES,
   otherBackendFindings,
   type DesiredRoute,
   type DesiredSysctl,
@@ -12,7 +13,6 @@ import {
   type PlanInput,
 } from '@tartan/core';
 import { kernelPathPeers, type KernelPathPeer } from './kernel-path';
-import { MIN_IPV6_MTU_BYTES } from './mtu';
 import type { PacketRoute } from './packet-loop';
 import { isUdpLease, peerOf, type UsablePeer } from './peer';
 import { separatePeers } from './separate-peers';
@@ -140,7 +140,7 @@ function deviceSysctls(tunnel: Tunnel, hostHasIpv6: boolean): DesiredSysctl[] {
   return speaksIpv6(tunnel, hostHasIpv6) ? [{ path: `net/ipv6/conf/${tunnel.ifname}/accept_ra`, value: '0' }] : [];
 }
 
-/** Linux has no IPv6 on a device with an MTU below 1280 (addrconf_notify in net/ipv6/addrconf.c, v6.1). */
+/** Linux has no IPv6 on a device with a smaller MTU. */
 function speaksIpv6({ mtuBytes }: Tunnel, hostHasIpv6: boolean): boolean {
   return hostHasIpv6 && mtuBytes >= MIN_IPV6_MTU_BYTES;
 }

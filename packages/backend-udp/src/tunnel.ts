@@ -1,14 +1,15 @@
 import {
+  enabledFamilies,
   TartanError,
+  tunnelMtuBytes,
   type ExternalInterface,
-  type Finding,
   type IpAddress,
   type IpFamily,
   type IpPrefix,
   type NetworkConfig,
 } from '@tartan/core';
-import { MIN_IPV4_MTU_BYTES, MIN_IPV6_MTU_BYTES, udpOverheadBytes } from './mtu';
-import { enabledFamilies, underlayFamily, type UdpOptions } from './options';
+import { udpOverheadBytes } from './mtu';
+import { underlayFamily, type UdpOptions } from './options';
 
 /*
  * Our end of the tunnels. One TUN device and one socket serve both families: what is inside of a datagram says by its first four bits
@@ -59,7 +60,13 @@ export function describeTunnel({ config, options, externalInterface }: TunnelInp
   if (!local) throw new TartanError('BACKEND_NO_ADDRESS', { backend: 'udp', family: underlay, ifname });
   return {
     ifname: TUN_NAME,
-    mtuBytes: usableMtuBytes(config, options, externalInterface),
+    mtuBytes: tunnelMtuBytes({
+      backend: 'udp',
+      underlayMtuBytes: options.underlayMtuBytes,
+      external: externalInterface,
+      overheadBytes: udpOverheadBytes(underlay),
+      family: config.ipv6 ? 6 : 4,
+    }),
     lowerIfname: ifname,
     local,
     port: options.port,
@@ -69,38 +76,4 @@ export function describeTunnel({ config, options, externalInterface }: TunnelInp
       ifname: TUN_NAME,
     })),
   };
-}
-
-/** A datagram larger than the interface's MTU would leave in fragments, so the smaller of both counts. */
-function usableMtuBytes(
-  config: NetworkConfig,
-  { underlayMtuBytes }: UdpOptions,
-  external: Pick<ExternalInterface, 'ifname' | 'mtuBytes'>,
-): number {
-  const underlay = Math.min(underlayMtuBytes ?? external.mtuBytes, external.mtuBytes);
-  const mtuBytes = underlay - udpOverheadBytes(underlayFamily(config));
-  const family = config.ipv6 ? 6 : 4;
-  const minimum = family === 6 ? MIN_IPV6_MTU_BYTES : MIN_IPV4_MTU_BYTES;
-  if (mtuBytes >= minimum) return mtuBytes;
-  throw new TartanError('BACKEND_MTU_TOO_SMALL', {
-    backend: 'udp',
-    family,
-    ifname: external.ifname,
-    underlayMtuBytes: underlay,
-    neededMtuBytes: underlay + minimum - mtuBytes,
-  });
-}
-
-/** The MTU option asks for more than the interface can carry. */
-export function mtuFindings({ underlayMtuBytes }: UdpOptions, external: ExternalInterface): Finding[] {
-  if (underlayMtuBytes === null || underlayMtuBytes <= external.mtuBytes) return [];
-  return [
-    {
-      severity: 'warning',
-      code: 'UDP_MTU_CLAMPED',
-      subject: 'Backend.MTU',
-      message: `the MTU ${underlayMtuBytes} is larger than that of ${external.ifname}, ${external.mtuBytes}, which counts`,
-      cure: `Raise the MTU of ${external.ifname} on all hosts and switches between them, or drop the option.`,
-    },
-  ];
 }

@@ -2,6 +2,7 @@ import {
   BACKEND_CONTRACT_VERSION,
   isTartanError,
   linkNames,
+  mtuClampedFindings,
   overlapFindings,
   TartanError,
   type Backend,
@@ -27,7 +28,7 @@ import { planUdp } from './plan';
 import { checkDeviceConflict } from './preflight/device-conflict';
 import { checkPortFree } from './preflight/port-free';
 import { checkTunAccess } from './preflight/tun-access';
-import { describeTunnel, mtuFindings, TUN_NAME, type Tunnel } from './tunnel';
+import { describeTunnel, TUN_NAME, type Tunnel } from './tunnel';
 
 /*
  * Raw IP packets in UDP datagrams: nothing between the hosts needs to know more than UDP, and the header costs 28 bytes instead of
@@ -147,13 +148,18 @@ class UdpBackend implements Backend {
     const hostHasIpv6 = (await netlink.readSysctl('net/ipv6/conf/all/disable_ipv6')) !== undefined;
     const kernelPath = await this.openKernelPath(options, tunnel);
     signal.throwIfAborted();
+    const mtuFindings = mtuClampedFindings({
+      code: 'UDP_MTU_CLAMPED',
+      underlayMtuBytes: options.underlayMtuBytes,
+      external: externalInterface,
+    });
     this.prepared = {
       options,
       tunnel,
       createLoop,
       hostHasIpv6,
       ...kernelPath,
-      findings: [...findings, ...kernelPath.findings, ...mtuFindings(options, externalInterface)],
+      findings: [...findings, ...kernelPath.findings, ...mtuFindings],
     };
     const { backendData } = kernelPath;
     // flanneld's udp publishes no type and no data (flannel-compat 2.3).

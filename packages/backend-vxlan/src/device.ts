@@ -1,5 +1,4 @@
-import type { DesiredLink, DesiredSysctl, MacAddress } from '@tartan/core';
-import { MIN_IPV6_MTU_BYTES } from './mtu';
+import { MIN_IPV6_MTU_BYTES, type DesiredLink, type DesiredSysctl, type MacAddress } from '@tartan/core';
 import type { VxlanOptions } from './options';
 import type { Vtep } from './vtep';
 
@@ -45,7 +44,7 @@ export function deviceSysctls(vtep: Vtep, hostHasIpv6: boolean): DesiredSysctl[]
   return speaksIpv6(vtep, hostHasIpv6) ? [{ path: `net/ipv6/conf/${vtep.ifname}/accept_ra`, value: '0' }] : [];
 }
 
-/** Linux has no IPv6 on a device with an MTU below 1280 (addrconf_notify in net/ipv6/addrconf.c, v6.1). */
+/** Linux has no IPv6 on a device with a smaller MTU. */
 function speaksIpv6({ mtuBytes }: Vtep, hostHasIpv6: boolean): boolean {
   return hostHasIpv6 && mtuBytes >= MIN_IPV6_MTU_BYTES;
 }

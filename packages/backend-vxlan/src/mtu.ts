@@ -15,17 +15,7 @@ const UDP_HEADER_BYTES = 8;
 const VXLAN_HEADER_BYTES = 8;
 const ETHERNET_HEADER_BYTES = 14;
 
-/** RFC 8200 section 5; below it Linux switches IPv6 off on the device. */
-export const MIN_IPV6_MTU_BYTES = 1280;
-/** RFC 791: what every host must take in one piece. */
-export const MIN_IPV4_MTU_BYTES = 576;
-
 /** Bytes that a tunnel over an underlay of `family` adds to each inner packet. */
 export function vxlanOverheadBytes(family: IpFamily): number {
   return IP_HEADER_BYTES[family] + UDP_HEADER_BYTES + VXLAN_HEADER_BYTES + ETHERNET_HEADER_BYTES;
-}
-
-/** Largest inner packet of a device over an underlay of `family`. */
-export function deviceMtuBytes(underlayMtuBytes: number, family: IpFamily): number {
-  return underlayMtuBytes - vxlanOverheadBytes(family);
 }

@@ -1,15 +1,19 @@
 import {
   booleanMember,
   choiceMember,
+  enabledFamilies,
   integerMember,
+  optionFindings,
   readBackendOptions,
+  readUnderlayMtu,
   TartanError,
+  underlayMtuMember,
   type BackendSchema,
   type Finding,
-  type IpFamily,
   type NetworkConfig,
 } from '@tartan/core';
 import { deviceName, MAX_DEVICE_NAME_LENGTH } from './device-name';
+import { vxlanOverheadBytes } from './mtu';
 
 /** What the kernel listens on unless told: `udp_port` of drivers/net/vxlan/vxlan_core.c (v6.1), older than IANA's 4789. */
 export const DEFAULT_PORT = 8472;
@@ -44,13 +48,7 @@ export const vxlanSchema = {
     default: false,
     help: 'Routes to peers on the same segment without the tunnel, as long as the kernel proves that they are.',
   }),
-  MTU: integerMember({
-    default: 0,
-    min: 0,
-    max: 65535,
-    unit: 'bytes',
-    help: 'MTU of the network between the hosts where it is smaller than that of the interface. 0 is the interface’s.',
-  }),
+  MTU: underlayMtuMember,
   TxChecksumOffload: choiceMember({
     default: 'auto',
     choices: ['auto', 'on', 'off'],
@@ -72,9 +70,6 @@ export interface VxlanOptions {
   readonly txChecksumOffload: TxChecksumOffload;
 }
 
-/** Smallest MTU that an operator may state: 576 for IPv4 (RFC 791) inside of the tunnel. */
-const MIN_UNDERLAY_MTU_BYTES = 576 + 50;
-
 /** The backend's options from the network config. Throws CONFIG_INVALID. */
 export function readVxlanOptions(config: NetworkConfig): {
   readonly options: VxlanOptions;
@@ -82,29 +77,16 @@ export function readVxlanOptions(config: NetworkConfig): {
 } {
   const { options: values, warnings } = readBackendOptions(config.backend, vxlanSchema, { strict: config.strict });
   checkDeviceName(config, values.VNI);
-  checkMtu(values.MTU);
   const options: VxlanOptions = {
     vni: values.VNI,
     port: values.Port === 0 ? DEFAULT_PORT : values.Port,
     gbp: values.GBP,
     learning: values.Learning,
     directRouting: values.DirectRouting,
-    underlayMtuBytes: values.MTU === 0 ? null : values.MTU,
+    underlayMtuBytes: readUnderlayMtu(values.MTU, vxlanOverheadBytes(4)),
     txChecksumOffload: values.TxChecksumOffload,
   };
-  const findings = warnings.map(({ kind, key, message }): Finding => ({
-    severity: 'warning',
-    code: kind === 'unknown-key' ? 'CONFIG_UNKNOWN_KEY' : 'CONFIG_REPEATED_KEY',
-    subject: key,
-    message,
-    cure: 'Correct the network config.',
-  }));
-  return { options, findings: [...findings, ...wideVniFinding(options.vni)] };
-}
-
-/** The families that are on, in the order in which their devices are made. */
-export function enabledFamilies({ ipv4, ipv6 }: Pick<NetworkConfig, 'ipv4' | 'ipv6'>): readonly IpFamily[] {
-  return [...(ipv4 ? [4 as const] : []), ...(ipv6 ? [6 as const] : [])];
+  return { options, findings: [...optionFindings(warnings), ...wideVniFinding(options.vni)] };
 }
 
 function checkDeviceName(config: NetworkConfig, vni: number): void {
@@ -118,15 +100,6 @@ function checkDeviceName(config: NetworkConfig, vni: number): void {
       expected: `at most ${10 ** digits - 1}${family === 6 ? ' with IPv6' : ''}: the device would be called ${name}, and Linux allows ${MAX_DEVICE_NAME_LENGTH} characters`,
     });
   }
-}
-
-function checkMtu(mtuBytes: number): void {
-  if (mtuBytes === 0 || mtuBytes >= MIN_UNDERLAY_MTU_BYTES) return;
-  throw new TartanError('CONFIG_INVALID', {
-    key: 'Backend.MTU',
-    value: String(mtuBytes),
-    expected: `0, or at least ${MIN_UNDERLAY_MTU_BYTES} bytes`,
-  });
 }
 
 function wideVniFinding(vni: number): Finding[] {

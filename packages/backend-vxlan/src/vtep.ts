@@ -1,15 +1,16 @@
 import {
+  enabledFamilies,
   TartanError,
+  tunnelMtuBytes,
   type ExternalInterface,
-  type Finding,
   type IpAddress,
   type IpFamily,
   type IpPrefix,
   type NetworkConfig,
 } from '@tartan/core';
 import { deviceName } from './device-name';
-import { deviceMtuBytes, MIN_IPV4_MTU_BYTES, MIN_IPV6_MTU_BYTES } from './mtu';
-import { enabledFamilies, type VxlanOptions } from './options';
+import { vxlanOverheadBytes } from './mtu';
+import type { VxlanOptions } from './options';
 
 /** Our end of the tunnels of one family: what its device must be like, but for the MAC. */
 export interface Vtep {
@@ -50,35 +51,12 @@ function describeVtep({ config, options, externalInterface }: VtepInput, family:
     local,
     lowerIfname: ifname,
     lowerIndex: externalInterface.ifindex,
-    mtuBytes: usableMtuBytes(options, externalInterface, family),
+    mtuBytes: tunnelMtuBytes({
+      backend: 'vxlan',
+      underlayMtuBytes: options.underlayMtuBytes,
+      external: externalInterface,
+      overheadBytes: vxlanOverheadBytes(family),
+      family,
+    }),
   };
-}
-
-/** The kernel refuses an MTU that the lower device cannot carry, so the smaller of both counts. */
-function usableMtuBytes({ underlayMtuBytes }: VxlanOptions, external: ExternalInterface, family: IpFamily): number {
-  const underlay = Math.min(underlayMtuBytes ?? external.mtuBytes, external.mtuBytes);
-  const mtuBytes = deviceMtuBytes(underlay, family);
-  const minimum = family === 4 ? MIN_IPV4_MTU_BYTES : MIN_IPV6_MTU_BYTES;
-  if (mtuBytes >= minimum) return mtuBytes;
-  throw new TartanError('BACKEND_MTU_TOO_SMALL', {
-    backend: 'vxlan',
-    family,
-    ifname: external.ifname,
-    underlayMtuBytes: underlay,
-    neededMtuBytes: underlay + minimum - mtuBytes,
-  });
-}
-
-/** The MTU option asks for more than the interface can carry. */
-export function mtuFindings({ underlayMtuBytes }: VxlanOptions, external: ExternalInterface): Finding[] {
-  if (underlayMtuBytes === null || underlayMtuBytes <= external.mtuBytes) return [];
-  return [
-    {
-      severity: 'warning',
-      code: 'VXLAN_MTU_CLAMPED',
-      subject: 'Backend.MTU',
-      message: `the MTU ${underlayMtuBytes} is larger than that of ${external.ifname}, ${external.mtuBytes}, which counts`,
-      cure: `Raise the MTU of ${external.ifname} on all hosts and switches between them, or drop the option.`,
-    },
-  ];
 }

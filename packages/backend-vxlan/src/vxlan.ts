@@ -1,5 +1,6 @@
 import {
   BACKEND_CONTRACT_VERSION,
+  mtuClampedFindings,
   TartanError,
   type Backend,
   type BackendContext,
@@ -18,7 +19,7 @@ import { readVxlanOptions, type VxlanOptions } from './options';
 import { planVxlan, type SettledVtep } from './plan';
 import { readNeighbourLimits } from './preflight/neighbour-table';
 import { HostLook } from './preflight/host-look';
-import { describeVteps, mtuFindings, type Vtep } from './vtep';
+import { describeVteps, type Vtep } from './vtep';
 import { encodeVtepData } from './vtep-data';
 
 /*
@@ -77,11 +78,16 @@ class VxlanBackend implements Backend {
       signal.throwIfAborted();
       vteps.push({ ...vtep, mac: await ensureDevice({ netlink, vtep, options, identity, hostHasIpv6 }) });
     }
+    const mtuFindings = mtuClampedFindings({
+      code: 'VXLAN_MTU_CLAMPED',
+      underlayMtuBytes: options.underlayMtuBytes,
+      external: externalInterface,
+    });
     this.prepared = {
       options,
       vteps,
       hostHasIpv6,
-      findings: [...findings, ...mtuFindings(options, externalInterface)],
+      findings: [...findings, ...mtuFindings],
     };
     return publication(this.prepared);
   }

@@ -1,8 +1,10 @@
 export * from './backend';
-export { checkFamilies } from './check-families';
 export { checkBackendModule } from './check-module';
+export { checkFamilies, enabledFamilies } from './families';
 export { loadBackendModule, type LoadBackendModuleOptions } from './load-backend-module';
 export { overlapFindings, type OverlapInput, type OverlayDevice } from './network-overlap';
+export { optionFindings } from './option-findings';
 export * from './peer-checks';
 export { otherBackendFindings, peerName } from './peers';
 export { BackendRegistry } from './registry';
+export * from './tunnel-mtu';

@@ -1,3 +1,4 @@
+export * from './backend-nodes';
 export * from './fake-clock';
 export * from './memory-datastore';
 export * from './memory-logger';

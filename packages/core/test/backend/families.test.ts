@@ -1,4 +1,4 @@
-import { checkFamilies, parseNetworkConfig, type BackendCapabilities } from '@tartan/core';
+import { checkFamilies, enabledFamilies, parseNetworkConfig, type BackendCapabilities } from '@tartan/core';
 
 const backendWith = (ipv4: boolean, ipv6: boolean) => ({
   type: 'mine',
@@ -26,4 +26,8 @@ test.each([
   expect(() => checkFamilies(backendWith(ipv4, ipv6), wanted)).toThrow(
     expect.objectContaining({ code: 'BACKEND_FAMILY_UNSUPPORTED', data: { backend: 'mine', family } }) as Error,
   );
+});
+
+test('the families that are on, IPv4 first', () => {
+  expect([four, six, both].map(enabledFamilies)).toEqual([[4], [6], [4, 6]]);
 });
