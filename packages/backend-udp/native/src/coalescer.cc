@@ -105,10 +105,11 @@ bool Coalescer::Join(Run* run, const Packet& packet, size_t header_bytes) {
   if (!SameIpHeader(run->first, packet) || !IdentificationFits(run->first, packet, run->payloads.size())) return false;
   if (tcp) {
     if (LoadBe32(next + 4) != run->next_sequence) return false;
-    // Acknowledgement and data offset, flags but PSH, window; then the options.
+    // Acknowledgement and data offset, flags but PSH, window.
     if (std::memcmp(first + 8, next + 8, 5) != 0 || ((first[13] ^ next[13]) & ~kTcpPsh) != 0) return false;
     if (std::memcmp(first + 14, next + 14, 2) != 0) return false;
-    if (std::memcmp(first + 20, next + 20, header_bytes - packet.upper_offset - 20) != 0) return false;
+    // The urgent pointer, which means nothing without URG but must come out again, and the options.
+    if (std::memcmp(first + 18, next + 18, header_bytes - packet.upper_offset - 18) != 0) return false;
     run->push = (next[13] & kTcpPsh) != 0;
   }
   run->payloads.push_back({packet.data + header_bytes, payload_bytes});

@@ -13,7 +13,7 @@ constexpr size_t kIcmpHeaderBytes = 8;
 constexpr size_t kIpv4ErrorMax = 576;
 constexpr uint8_t kHops = 64;
 
-bool IsSingleHost4(const uint8_t* address) { return address[0] != 0 && address[0] < 224; }
+bool IsSingleHost4(const uint8_t* address) { return address[0] != 0 && address[0] != 127 && address[0] < 224; }
 
 bool IsSingleHost6(const uint8_t* address) {
   static constexpr uint8_t kUnspecified[16] = {};

@@ -188,6 +188,11 @@ TEST(what_differs_never_joins) {
     }
   }
   Shape shape;
+  auto urgent = Stream(shape, 2);
+  Put16(&urgent[1], 38, 7);
+  Put16(&urgent[1], 36, 0);
+  Put16(&urgent[1], 36, ~UpperSum(urgent[1], 4, 20, 6));
+  CHECK(JoinedInto(urgent) == 2);
   shape.dont_fragment = false;
   CHECK(JoinedInto(Stream(shape, 2)) == 1);
   auto packets = Stream(shape, 1);

@@ -1,7 +1,9 @@
-// Drives the fuzz target where there is no libFuzzer: mutates packets of every shape, the same way in every run. The argument is the
-// number of inputs.
+// Drives the fuzz target where there is no libFuzzer: mutates packets of every shape and the seeds, the same way in every run. Arguments:
+// the number of inputs, then files with seeds.
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "check.h"
 #include "packets.h"
@@ -47,6 +49,19 @@ Bytes RandomInput(Random* random) {
     record.insert(record.end(), packet.begin(), packet.end());
     AppendRecord(&input, 0, record);
   }
+  return input;
+}
+
+Bytes ReadSeed(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    std::fprintf(stderr, "%s: cannot be read\n", path);
+    std::exit(2);
+  }
+  return Bytes(std::istreambuf_iterator<char>(file), {});
+}
+
+Bytes Mutated(Random* random, Bytes input) {
   for (uint32_t flips = random->Below(6); flips > 0; flips--) {
     size_t at = random->OneIn(2) ? random->Below(static_cast<uint32_t>(std::min<size_t>(input.size(), 80)))
                                  : random->Below(static_cast<uint32_t>(input.size()));
@@ -61,11 +76,15 @@ Bytes RandomInput(Random* random) {
 
 int main(int count, char** arguments) {
   long inputs = count > 1 ? std::atol(arguments[1]) : 1000;
+  std::vector<Bytes> seeds;
+  for (int i = 2; i < count; i++) seeds.push_back(ReadSeed(arguments[i]));
+  for (const Bytes& seed : seeds) LLVMFuzzerTestOneInput(seed.data(), seed.size());
   Random random;
   for (long i = 0; i < inputs; i++) {
-    Bytes input = RandomInput(&random);
+    bool seeded = !seeds.empty() && random.OneIn(3);
+    Bytes input = Mutated(&random, seeded ? seeds[random.Below(static_cast<uint32_t>(seeds.size()))] : RandomInput(&random));
     LLVMFuzzerTestOneInput(input.data(), input.size());
   }
-  std::printf("%ld inputs\n", inputs);
+  std::printf("%ld inputs, %zu seeds\n", inputs, seeds.size());
   return 0;
 }

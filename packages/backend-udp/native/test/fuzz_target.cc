@@ -1,9 +1,8 @@
 // Whatever bytes arrive, from the network or from a TUN: no access outside of the packet (AddressSanitizer), no undefined behaviour,
-// nothing larger than an IP packet comes out, and every piece is a packet again.
+// nothing larger than an IP packet comes out, every piece is a packet again, and what was joined falls into as many packets.
 //
 // Input: records of a kind byte, two bytes of length, and so many bytes. An odd kind is a datagram from the network, an even one a
-// virtio-net header and a packet out of a TUN. With libFuzzer:
-//   clang++ -std=c++17 -g -O1 -fsanitize=fuzzer,address,undefined test/fuzz_target.cc src/{checksum,coalescer,icmp_error,packet,segmenter}.cc
+// virtio-net header and a packet out of a TUN. `make libfuzzer` runs it under libFuzzer, from the seeds in corpus/.
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -29,7 +28,24 @@ struct CheckedSink : tartan::PacketSink {
     tartan::Packet parsed;
     Demand(packet.size() == bytes && bytes <= 0xffff + tartan::kIpv6HeaderBytes && packets >= 1);
     Demand(tartan::ParsePacket(packet.data(), packet.size(), &parsed) == tartan::ParseResult::kOk);
+    tartan::VirtioNetHeader virtio;
+    std::memcpy(&virtio, pieces[0].iov_base, sizeof virtio);
+    if (packets > 1) DemandPieces(parsed, virtio, packets);
+    written += packets;
   }
+
+  static void DemandPieces(const tartan::Packet& packet, const tartan::VirtioNetHeader& virtio, size_t pieces) {
+    tartan::Segmenter segmenter;
+    Demand(segmenter.Start(packet, virtio));
+    uint8_t room[tartan::kSegmentHeaderMax];
+    for (; pieces > 0; pieces--) {
+      Demand(segmenter.More());
+      segmenter.Next(room);
+    }
+    Demand(!segmenter.More());
+  }
+
+  size_t written = 0;
 };
 
 void FromTun(uint8_t* data, size_t length) {
@@ -63,6 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   tartan::Coalescer coalescer(&sink, {});
   // Every record in a block of its own, so that reading past its end is seen.
   std::vector<std::vector<uint8_t>> records;
+  size_t added = 0;
   while (size >= 3) {
     size_t length = tartan::LoadBe16(data + 1);
     if (length > size - 3) length = size - 3;
@@ -73,10 +90,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       FromTun(record.data(), record.size());
     } else if (tartan::ParsePacket(record.data(), record.size(), &packet) == tartan::ParseResult::kOk) {
       coalescer.Add(packet);
+      added++;
     }
     data += 3 + length;
     size -= 3 + length;
   }
   coalescer.Flush();
+  Demand(sink.written == added);
   return 0;
 }

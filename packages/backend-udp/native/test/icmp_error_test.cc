@@ -66,6 +66,9 @@ TEST(no_error_about_errors_fragments_or_groups) {
   Bytes group = bytes;
   group[16] = 224;
   CHECK(!MayReportIt(group));
+  Bytes loopback = bytes;
+  loopback[12] = 127;
+  CHECK(!MayReportIt(loopback));
   Bytes nobody = bytes;
   std::memset(&nobody[12], 0, 4);
   CHECK(!MayReportIt(nobody));

@@ -1,23 +1,22 @@
 import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildCppTests, cppTestPath } from '../support/native/cpp-tests';
 
 /*
  * The plain C++ parts of the packet loop have tests of their own, in native/test: built here with AddressSanitizer,
  * UndefinedBehaviorSanitizer and ThreadSanitizer, which turn every finding into a failure.
  */
 
-const native = join(__dirname, '..', '..', 'native');
+const corpus = join(__dirname, '..', '..', 'native', 'test', 'corpus');
 const FUZZ_INPUTS = 30_000;
 
 function run(program: string, ...args: string[]): string {
-  return execFileSync(join(native, 'build', 'test', program), args, { encoding: 'utf8', stdio: 'pipe' });
+  return execFileSync(cppTestPath(program), args, { encoding: 'utf8', stdio: 'pipe' });
 }
 
 describe('C++ of the packet loop', () => {
-  // The compiler takes some 30 seconds of CPU the first time, and much longer beside other tests.
-  beforeAll(() => {
-    execFileSync('make', ['-j2', '-C', join(native, 'test')], { stdio: 'pipe' });
-  }, 600_000);
+  beforeAll(() => buildCppTests(), 600_000);
 
   it('passes its unit tests without a finding of AddressSanitizer or UndefinedBehaviorSanitizer', () => {
     expect(run('unit', '--list').split('\n').length).toBeGreaterThan(20);
@@ -28,7 +27,10 @@ describe('C++ of the packet loop', () => {
     run('threads');
   }, 120_000);
 
-  it(`survives ${FUZZ_INPUTS} mutated inputs`, () => {
-    expect(run('fuzz', String(FUZZ_INPUTS))).toBe(`${FUZZ_INPUTS} inputs\n`);
+  it(`survives the seeds of the fuzzer and ${FUZZ_INPUTS} mutated inputs`, () => {
+    const seeds = readdirSync(corpus).sort();
+    expect(seeds.length).toBeGreaterThan(10);
+    const said = run('fuzz', String(FUZZ_INPUTS), ...seeds.map((name) => join(corpus, name)));
+    expect(said).toBe(`${FUZZ_INPUTS} inputs, ${seeds.length} seeds\n`);
   }, 120_000);
 });

@@ -1,0 +1,4 @@
+/** The same cases in every run; TARTAN_PROPERTY_RUNS=20 tries twenty times as many. A failure prints seed and path. */
+export function fixedRuns(numRuns: number): { readonly seed: number; readonly numRuns: number } {
+  return { seed: 20_251_121, numRuns: numRuns * Number(process.env['TARTAN_PROPERTY_RUNS'] ?? 1) };
+}
