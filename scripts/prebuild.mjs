@@ -1,7 +1,7 @@
 // Makes the native addons that are shipped with the packages, for glibc and musl on x64 and arm64, on one machine:
 //
-//   packages/*/native/{binding.gyp,src}  ──zig c++──▶  packages/*/prebuilds/linux-{x64,arm64}[-musl]/NAME.node
-//                                                      packages/*/prebuilds/SHA256SUMS
+//   packages/*/native/{binding.gyp,src}    ──zig c++──▶  packages/*/prebuilds/linux-{x64,arm64}[-musl]/NAME.node
+//   packages/*/native/*/{binding.gyp,src}                packages/*/prebuilds/SHA256SUMS
 //
 //   node scripts/prebuild.mjs [--package NAME]... [--target linux-x64]...     build (a release does it before `npm publish`)
 //   node scripts/prebuild.mjs --check        do the files match their sums, and the sums today's sources? Exit 1 when not
@@ -60,19 +60,29 @@ function packages() {
   return wanted.map((name) => join(folder, name));
 }
 
+/** The addons of a package: that of its native part, and those of parts below it. */
+function addons(folder) {
+  const native = join(folder, 'native');
+  const below = readdirSync(native, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const parts = [native, ...below.map(({ name }) => join(native, name)).sort()];
+  return parts.filter((part) => existsSync(join(part, 'binding.gyp'))).map(gypTarget);
+}
+
 /** What node-gyp builds as well: its file is JavaScript as far as ours go. */
-function gypTarget(folder) {
-  const { targets } = runInNewContext(`(${readFileSync(join(folder, 'native', 'binding.gyp'), 'utf8')})`);
+function gypTarget(part) {
+  const { targets } = runInNewContext(`(${readFileSync(join(part, 'binding.gyp'), 'utf8')})`);
   const [{ target_name: name, sources, defines = [], cflags_cc: flags = [] }] = targets;
-  return { name, sources, defines, flags: flags.filter((flag) => !flag.startsWith('-W')) };
+  return { part, name, sources, defines, flags: flags.filter((flag) => !flag.startsWith('-W')) };
 }
 
 /** Of everything that goes into the binaries, targets and compiler included. */
 function sourceHash(folder) {
   const hash = createHash('sha256').update(JSON.stringify([TARGETS, ZIG_INTEGRITY]));
-  const files = readdirSync(join(folder, 'native', 'src')).sort();
-  for (const file of ['binding.gyp', ...files.map((name) => join('src', name))]) {
-    hash.update(`\0${file}\0`).update(readFileSync(join(folder, 'native', file)));
+  for (const { part } of addons(folder)) {
+    const files = readdirSync(join(part, 'src')).sort();
+    for (const file of ['binding.gyp', ...files.map((name) => join('src', name))]) {
+      hash.update(`\0${file}\0`).update(readFileSync(join(part, file)));
+    }
   }
   return hash.digest('hex');
 }
@@ -85,13 +95,15 @@ function build() {
   const zig = findZig();
   const headers = nodeHeaders();
   for (const folder of packages()) {
-    for (const target of targets) buildOne({ folder, target, zig, headers });
+    for (const addon of addons(folder)) {
+      for (const target of targets) buildOne({ folder, addon, target, zig, headers });
+    }
     writeSums(folder);
   }
 }
 
-function buildOne({ folder, target, zig, headers }) {
-  const { name, sources, defines, flags } = gypTarget(folder);
+function buildOne({ folder, addon, target, zig, headers }) {
+  const { part, name, sources, defines, flags } = addon;
   const output = join(folder, 'prebuilds', target, `${name}.node`);
   mkdirSync(dirname(output), { recursive: true });
   const started = Date.now();
@@ -104,11 +116,11 @@ function buildOne({ folder, target, zig, headers }) {
       ...defines.map((define) => `-D${define}`),
       // Not with -I: Node's folder may be /usr/include/node, and what lies above it belongs to this machine.
       ...['-isystem', headers, '-o', output],
-      ...sources.map((source) => join(folder, 'native', source)),
+      ...sources.map((source) => join(part, source)),
     ],
-    { cwd: join(folder, 'native') },
+    { cwd: part },
   );
-  console.log(`${basename(folder)} ${target}: ${Math.round((Date.now() - started) / 1000)} s`);
+  console.log(`${basename(folder)} ${name} ${target}: ${Math.round((Date.now() - started) / 1000)} s`);
 }
 
 /** As sha256sum(1) writes and reads them, behind the hash of the sources. */
@@ -139,8 +151,8 @@ function faultsOf(folder) {
   if (!existsSync(sums)) return [`${place}: not built (node scripts/prebuild.mjs)`];
   const lines = readFileSync(sums, 'utf8').trimEnd().split('\n');
   const listed = new Map(lines.slice(1).map((line) => line.split('  ').reverse()));
-  const { name } = gypTarget(folder);
-  const wanted = Object.keys(TARGETS).map((target) => `${target}/${name}.node`);
+  const names = addons(folder).map(({ name }) => name);
+  const wanted = Object.keys(TARGETS).flatMap((target) => names.map((name) => `${target}/${name}.node`));
   const present = prebuiltFiles(folder);
   return [
     ...(lines[0] === `# sources ${sourceHash(folder)}` ? [] : [`${place}: built from other sources`]),
@@ -155,11 +167,12 @@ function smoke() {
   const require = createRequire(import.meta.url);
   const { prebuildTarget } = require(join(repository, 'packages/core/dist/runtime/native-addon-places.js'));
   for (const folder of packages()) {
-    const { name } = gypTarget(folder);
-    const file = join(folder, 'prebuilds', prebuildTarget(), `${name}.node`);
-    const exported = Object.getOwnPropertyNames(require(file));
-    if (exported.length === 0) throw new Error(`${file} exports nothing`);
-    console.log(`${basename(folder)} ${prebuildTarget()} in Node ${process.versions.node}: ${exported.join(', ')}`);
+    for (const { name } of addons(folder)) {
+      const file = join(folder, 'prebuilds', prebuildTarget(), `${name}.node`);
+      const exported = Object.getOwnPropertyNames(require(file));
+      if (exported.length === 0) throw new Error(`${file} exports nothing`);
+      console.log(`${name} ${prebuildTarget()} in Node ${process.versions.node}: ${exported.join(', ')}`);
+    }
   }
 }
 

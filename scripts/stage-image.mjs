@@ -49,12 +49,15 @@ function copyOwn(link) {
   cpSync(link, linkPlace, { verbatimSymlinks: true });
 }
 
-/** Addons as they were built here. */
+/** Addons as they were built here, and eBPF objects. */
 function nativeParts(folder) {
-  const release = join('native', 'build', 'Release');
-  if (!existsSync(join(folder, release))) return [];
-  const addons = readdirSync(join(folder, release)).filter((name) => name.endsWith('.node'));
-  return addons.map((name) => join(release, name));
+  const places = ['native/build/Release', 'native/bpf/build/Release', 'native/bpf'];
+  const present = places.filter((place) => existsSync(join(folder, place)));
+  return present.flatMap((place) =>
+    readdirSync(join(folder, place))
+      .filter((name) => /\.(?:node|bpf\.o)$/.test(name))
+      .map((name) => join(place, name)),
+  );
 }
 
 rmSync(out, { recursive: true, force: true });

@@ -20,17 +20,21 @@ describe('prebuilt addons', () => {
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'prebuild-'));
     prebuilds = join(root, 'packages/one/prebuilds');
-    mkdirSync(join(root, 'packages/one/native/src'), { recursive: true });
     mkdirSync(join(root, 'include/node'), { recursive: true });
     writeFileSync(join(root, 'include/node/node_api.h'), '');
-    writeFileSync(
-      join(root, 'packages/one/native/binding.gyp'),
-      "{ 'targets': [{ 'target_name': 'one', 'sources': ['src/a.cc'] }] }",
-    );
-    writeFileSync(join(root, 'packages/one/native/src/a.cc'), 'int a;');
+    nativePart('native', 'one', 'a.cc');
+    nativePart('native/more', 'one_more', 'b.cc');
     writeFileSync(join(root, 'zig'), COMPILER, { mode: 0o755 });
   });
   afterEach(() => rmSync(root, { recursive: true }));
+
+  function nativePart(folder: string, addon: string, source: string): void {
+    const part = join(root, 'packages/one', folder);
+    mkdirSync(join(part, 'src'), { recursive: true });
+    const gyp = `{ 'targets': [{ 'target_name': '${addon}', 'sources': ['src/${source}'] }] }`;
+    writeFileSync(join(part, 'binding.gyp'), gyp);
+    writeFileSync(join(part, 'src', source), 'int a;');
+  }
 
   function prebuild(...argv: string[]): { readonly status: number | null; readonly said: string } {
     const env = { ...process.env, ZIG: join(root, 'zig'), npm_config_nodedir: root };
@@ -44,7 +48,10 @@ describe('prebuilt addons', () => {
   it('are made for every target, with sums that hold', () => {
     expect(prebuild('--check')).toMatchObject({ status: 1, said: expect.stringContaining('not built') as string });
     expect(prebuild()).toMatchObject({ status: 0 });
-    for (const target of TARGETS) expect(readFileSync(join(prebuilds, target, 'one.node'), 'utf8')).toContain('a.cc');
+    for (const target of TARGETS) {
+      expect(readFileSync(join(prebuilds, target, 'one.node'), 'utf8')).toContain('native/src/a.cc');
+      expect(readFileSync(join(prebuilds, target, 'one_more.node'), 'utf8')).toContain('native/more/src/b.cc');
+    }
     expect(prebuild('--check')).toMatchObject({ status: 0 });
     expect(spawnSync('sha256sum', ['-c', 'SHA256SUMS'], { cwd: prebuilds }).status).toBe(0);
   });
@@ -53,11 +60,20 @@ describe('prebuilt addons', () => {
     prebuild();
     writeFileSync(join(prebuilds, 'linux-x64/one.node'), 'something else');
     rmSync(join(prebuilds, 'linux-arm64/one.node'));
+    rmSync(join(prebuilds, 'linux-x64-musl/one_more.node'));
     writeFileSync(join(root, 'packages/one/native/src/a.cc'), 'int b;');
     const { status, said } = prebuild('--check');
     expect(status).toBe(1);
     expect(said).toContain('linux-x64/one.node: not the file that was built');
     expect(said).toContain('linux-arm64/one.node: missing');
+    expect(said).toContain('linux-x64-musl/one_more.node: missing');
     expect(said).toContain('built from other sources');
+  });
+
+  it('are refused when the sources of a part below the native one are others', () => {
+    prebuild();
+    expect(prebuild('--check')).toMatchObject({ status: 0 });
+    writeFileSync(join(root, 'packages/one/native/more/src/b.cc'), 'int b;');
+    expect(prebuild('--check').said).toContain('built from other sources');
   });
 });

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { prebuildTarget, TartanError } from '@tartan/core';
+import { requireFirst } from '../native/require-first';
 
 /** A map as the kernel knows it: include/uapi/linux/bpf.h (v6.1), bpf_map_info. */
 export interface MapSpec {
@@ -58,23 +58,20 @@ export const objectFilePath = join(packageRoot, 'native', 'bpf', 'kernel-path.bp
 
 let loaded: BpfAddon | undefined;
 
-/** Throws UDP_KERNEL_PATH_UNAVAILABLE when it is neither built nor shipped for this machine, or does not load. */
+/**
+ * Loads the addon when it is asked for first. Throws UDP_KERNEL_PATH_UNAVAILABLE when it is neither built nor shipped for this machine,
+ * or does not load.
+ */
 export function loadBpfAddon(): BpfAddon {
-  if (loaded) return loaded;
-  let cause: unknown;
-  for (const place of places.filter((candidate) => existsSync(candidate))) {
-    try {
-      // eslint-disable-next-line @typescript-eslint/no-require-imports
-      loaded = require(place) as BpfAddon;
-      return loaded;
-    } catch (error) {
-      cause = error;
-    }
-  }
-  const problem = cause instanceof Error ? cause.message : 'it is neither built nor shipped for this machine';
-  throw new TartanError(
-    'UDP_KERNEL_PATH_UNAVAILABLE',
-    { reason: `the addon ${FILE} does not load: ${problem} (node scripts/build-native.mjs builds it)` },
-    { cause },
-  );
+  loaded ??= loadBpfAddonFrom(places);
+  return loaded;
+}
+
+/** The first of `candidates` that exists and loads. Throws as loadBpfAddon does. */
+export function loadBpfAddonFrom(candidates: readonly string[]): BpfAddon {
+  return requireFirst(candidates, (cause) => {
+    const problem = cause?.message ?? 'it is neither built nor shipped for this machine';
+    const reason = `the addon ${FILE} does not load: ${problem} (node scripts/build-native.mjs builds it)`;
+    return new TartanError('UDP_KERNEL_PATH_UNAVAILABLE', { reason }, { cause });
+  }) as BpfAddon;
 }

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { nativeAddonPlaces, prebuildTarget, TartanError } from '@tartan/core';
+import { requireFirst } from './require-first';
 
 /** What native/src/addon.cc exports; documented there. */
 export interface NativeLoopConfig {
@@ -60,18 +60,8 @@ export function loadNativeAddon(): NativeAddon {
 
 /** The first of `candidates` that exists and loads. Throws PACKET_LOOP_ADDON_MISSING. */
 export function load(candidates: readonly string[]): NativeAddon {
-  const failures: string[] = [];
-  for (const place of candidates.filter((candidate) => existsSync(candidate))) {
-    try {
-      // eslint-disable-next-line @typescript-eslint/no-require-imports
-      return require(place) as NativeAddon;
-    } catch (error) {
-      // Built for another machine or C library: the next place may fit.
-      failures.push((error as Error).message);
-    }
-  }
-  throw new TartanError('PACKET_LOOP_ADDON_MISSING', {
-    platform: prebuildTarget(),
-    problem: failures[0] ?? 'neither built nor shipped',
-  });
+  return requireFirst(candidates, (cause) => {
+    const problem = cause?.message ?? 'neither built nor shipped';
+    return new TartanError('PACKET_LOOP_ADDON_MISSING', { platform: prebuildTarget(), problem }, { cause });
+  }) as NativeAddon;
 }

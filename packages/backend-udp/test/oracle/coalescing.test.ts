@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { faultsOf, join, type Write } from './coalescing';
-import { fixedRuns } from './fixed-runs';
+import { FIXED_RUNS_TIMEOUT_MS, fixedRuns } from './fixed-runs';
 import { conversation, makePacket } from './generate';
 import { goldenCases } from './golden';
 import { ACK, TCP } from './ip-packet';
@@ -39,7 +39,7 @@ describe('the packet loop writes nothing that the oracle forbids', () => {
       await fc.assert(property, fixedRuns(300));
       expect([...kinds].sort()).toEqual([...(options.tcp ? [1, 4] : []), ...(options.udp ? [5] : [])]);
     },
-    120_000,
+    FIXED_RUNS_TIMEOUT_MS,
   );
 });
 

@@ -3,7 +3,7 @@ import { oddSuperPacket, superPacket } from './generate';
 import { goldenCases } from './golden';
 import { oneHop } from './ip-packet';
 import { NativeStages } from './native-stages';
-import { fixedRuns } from './fixed-runs';
+import { FIXED_RUNS_TIMEOUT_MS, fixedRuns } from './fixed-runs';
 import { segment } from './segmentation';
 import { decodeSuperPacket, type SuperPacket } from './virtio';
 
@@ -47,6 +47,6 @@ describe('the packet loop cuts up as the oracle does', () => {
       // Not only such as are refused or left alone.
       expect(cut).toBeGreaterThan(10);
     },
-    120_000,
+    FIXED_RUNS_TIMEOUT_MS,
   );
 });
