@@ -164,6 +164,7 @@ export class NodeNetwork {
       while (!signal.aborted) {
         const outcome = await this.tryOnce(signal);
         if (outcome.kind === 'failed') await this.pause(outcome.error, backOff.next(), signal);
+        else if (this.looksForAddresses) await this.changes.wait(signal, backOff.next());
         else {
           backOff.reset();
           await this.changes.wait(signal);
@@ -173,6 +174,11 @@ export class NodeNetwork {
       this.follower.close();
       await this.standing?.network.close();
     }
+  }
+
+  /** The datastore has answered for the lease, so it is worth asking again for the addresses as well. */
+  private get looksForAddresses(): boolean {
+    return this.recalledAddresses && this.deps.lease.confirmed;
   }
 
   private async tryOnce(signal: AbortSignal): Promise<{ kind: 'done' } | { kind: 'failed'; error: unknown }> {
@@ -215,7 +221,6 @@ export class NodeNetwork {
     const network = await checks.guard('backend', signal, () => backend.start(lease, signal));
     checks.backend.pass(module.type);
     await this.take({ config, externalInterface, module, lease, network });
-    if (this.recalledAddresses && nodeLease.confirmed) this.changes.wake();
   }
 
   private findBackend(config: NetworkConfig): BackendModule {

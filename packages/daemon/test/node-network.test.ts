@@ -1,4 +1,4 @@
-import { Ipv4Address, TartanError, type BackendModule, type LeaseAttrs } from '@tartan/core';
+import { Ipv4Address, TartanError, type BackendModule, type Lease, type LeaseAttrs } from '@tartan/core';
 import { backend as hostgw } from '@tartan/backend-hostgw';
 import { FakeClock, MemoryLogger } from '@tartan/core/testing';
 import { FakeKernel } from '@tartan/netlink/testing';
@@ -12,7 +12,15 @@ import { settled, until } from './support/settle';
 
 const LEASE = leaseOf('10.5.1.0/24');
 
-function setUp({ withInterface = true, options = {}, module = hostgw } = {}) {
+interface Start {
+  readonly withInterface?: boolean;
+  readonly options?: Partial<NodeNetworkOptions['options']>;
+  readonly module?: BackendModule;
+  readonly remembered?: Lease;
+  readonly annotatedAddresses?: NonNullable<NodeNetworkOptions['annotatedAddresses']>;
+}
+
+function setUp({ withInterface = true, options = {}, module = hostgw, remembered, annotatedAddresses }: Start = {}) {
   const clock = new FakeClock();
   const logger = new MemoryLogger();
   const kernel = new FakeKernel();
@@ -24,7 +32,14 @@ function setUp({ withInterface = true, options = {}, module = hostgw } = {}) {
   const { checks, show } = watchedChecks(clock);
   const leaseManager = new ScriptedLeaseManager();
   const previous = { subnet: null, ipv6Subnet: null };
-  const lease = new NodeLease({ leaseManager, previous, check: checks.lease, clock, logger });
+  const lease = new NodeLease({
+    leaseManager,
+    previous,
+    remembered: remembered ?? null,
+    check: checks.lease,
+    clock,
+    logger,
+  });
   const files: SubnetFileContent[] = [];
   const used: StandingNetwork[] = [];
   const deps: NodeNetworkOptions = {
@@ -41,6 +56,8 @@ function setUp({ withInterface = true, options = {}, module = hostgw } = {}) {
     checks,
     clock,
     logger,
+    ...(remembered && { remembered }),
+    ...(annotatedAddresses && { annotatedAddresses }),
   };
   const network = new NodeNetwork(deps);
   const stop = new AbortController();
@@ -346,4 +363,39 @@ test('a family that the backend does not carry is refused before anything is ask
   expect(world.show('backend')).toBe('-host-gw: this backend carries no IPv4, but the network config wants it');
   expect(create).not.toHaveBeenCalled();
   await world.end();
+});
+
+describe('where addresses are annotated, and what annotates them is away', () => {
+  const away = async (): Promise<never> => {
+    // As every answer of a network does: what repeats it without a pause must not keep the test from its end.
+    await new Promise(setImmediate);
+    throw new TartanError('DATASTORE_UNAVAILABLE', {
+      datastore: 'kubernetes',
+      operation: 'get node',
+      reason: 'refused',
+    });
+  };
+
+  test('the last ones are used, and the annotated ones looked for with patience', async () => {
+    const answers = { read: away as NonNullable<NodeNetworkOptions['annotatedAddresses']> };
+    const context = setUp({ remembered: LEASE, annotatedAddresses: (signal) => answers.read(signal) });
+    const { clock, logger, leaseManager, network, used, end } = context;
+    network.setConfig(configOf());
+    await until(clock, () => leaseManager.acquisitions.length === 1);
+    leaseManager.acquisitions[0]!.input.onUnavailable?.();
+    await until(clock, () => used.length === 1);
+    await until(clock, () => leaseManager.acquisitions.length === 2);
+    leaseManager.acquisitions[1]!.resolve(LEASE);
+    const before = clock.now();
+    await until(clock, () => clock.now() - before >= 60_000, { limitMs: 120_000, stepMs: 500 });
+    expect(used.length).toBeGreaterThan(3);
+    expect(used.length).toBeLessThan(30);
+    answers.read = () => Promise.resolve({ publicIP: '192.168.50.1', publicIPv6: null });
+    const tries = logger.matching('network is up').length;
+    await until(clock, () => logger.matching('network is up').length > tries, { stepMs: 500 });
+    const settledAt = used.length;
+    await until(clock, () => clock.now() - before >= 200_000, { limitMs: 300_000, stepMs: 1_000 });
+    expect(used).toHaveLength(settledAt);
+    await end();
+  });
 });
