@@ -42,8 +42,11 @@ const GOOD_WATCH_MS = 5_000;
 export class ConfigSource {
   private lastText: string | null = null;
   private problem: { readonly text: string; readonly ofConfig: boolean } | null = null;
+  private remembered: string | null;
 
-  constructor(private readonly options: ConfigSourceOptions) {}
+  constructor(private readonly options: ConfigSourceOptions) {
+    this.remembered = options.remembered ?? null;
+  }
 
   /** Delivers configs until the signal aborts; then resolves. Never rejects: every failure is reported and tried again. */
   async run(listener: ConfigSourceListener, signal: AbortSignal): Promise<void> {
@@ -91,8 +94,9 @@ export class ConfigSource {
 
   /** The datastore is away, and so far nothing is known but what the last run left. */
   private recall(listener: ConfigSourceListener): void {
-    const { remembered = null } = this.options;
+    const { remembered } = this;
     if (this.lastText !== null || remembered === null) return;
+    this.remembered = null;
     this.options.logger.warn('the datastore does not answer, starting with the network config of the last run');
     this.accept(remembered, listener);
   }

@@ -151,3 +151,14 @@ test('the config of the last run is no answer to one that is missing or broken',
   expect(configs).toEqual([]);
   await end();
 });
+
+test('a config of the last run that is not usable any more is told once', async () => {
+  const { clock, logger, datastore, configs, story, end } = setUp({ remembered: BAD });
+  datastore.partition();
+  await clock.advance(120_000);
+  expect(configs).toEqual([]);
+  expect(story.filter((line) => line.includes('Network'))).toHaveLength(1);
+  expect(logger.matching('starting with the network config of the last run').length).toBeLessThanOrEqual(1);
+  expect(logger.matching('is not usable')).toHaveLength(1);
+  await end();
+});
