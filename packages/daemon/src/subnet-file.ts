@@ -52,8 +52,8 @@ export class SubnetFile {
   }
 
   /**
-   * Writes the file from the last good lease, if there is one that is still ours. A file that is there and tells of another subnet
-   * is newer than our memory (flanneld ran here meanwhile) and stays. Never rejects.
+   * Writes the file from the last good lease, if there is one that is still ours, and returns that. A file that is there and tells of
+   * another subnet is newer than our memory (flanneld ran here meanwhile): it stays, and the memory does not count. Never rejects.
    */
   async restore(present: ParsedSubnetEnv | null): Promise<LastLease | null> {
     const { memory, identity, clock, logger, path, ipMasq } = this.options;
@@ -63,11 +63,10 @@ export class SubnetFile {
     try {
       const outcome = await writeSubnetEnv(path, subnetEnvOf({ ...last, ipMasq }));
       if (outcome === 'written') logger.info('subnet file restored from the last lease', { path, ...subnetsOf(last) });
-      return last;
     } catch (error) {
       logger.warn('subnet file cannot be restored', { path, error });
-      return null;
     }
+    return last;
   }
 
   /** States what the file must say from now on. Returns at once; the check tells when it does. */
