@@ -1,3 +1,4 @@
+import { nodeStatusPath } from '@tartan/cni';
 import {
   type BackendModule,
   type CommandRunner,
@@ -52,7 +53,8 @@ export async function cleanUp(input: CleanUpOptions): Promise<boolean> {
   const { objects, leftovers } = await ownObjects(scope, input);
   const leftoversDone = await removeLeftovers(leftovers, input);
   const kernelDone = await removeFromKernel(objects, input);
-  const files = [options.subnetFile, memory.path, cluster.path].filter((file) => existsSync(file));
+  const { subnetFile } = options;
+  const files = [subnetFile, nodeStatusPath(subnetFile), memory.path, cluster.path].filter((file) => existsSync(file));
   for (const file of files) {
     tell(`  file ${file}`);
     if (!options.dryRun) await rm(file, { force: true });

@@ -1,3 +1,4 @@
+import { nodeStatusPath, writeNodeStatus } from '@tartan/cni';
 import {
   LastClusterStore,
   LastLeaseStore,
@@ -110,6 +111,8 @@ test.each(['the subnet file', 'the remembered lease'])('%s says what is ours', a
   if (source === 'the subnet file') writeSubnetFile('10.5');
   else await remember('/coreos.com/network', '10.5');
   const cluster = await rememberCluster();
+  const status = nodeStatusPath(join(folder, 'subnet.env'));
+  await writeNodeStatus(status, { ready: true });
   const before = kernel.snapshot();
   const dry = await run(['--dry-run']);
   expect(kernel.snapshot()).toEqual(before);
@@ -124,6 +127,7 @@ test.each(['the subnet file', 'the remembered lease'])('%s says what is ours', a
   expect(routes().join()).not.toMatch(/10\.5\.[12]\.0/);
   expect(existsSync(join(folder, 'subnet.env'))).toBe(false);
   expect(existsSync(cluster)).toBe(false);
+  expect(existsSync(status)).toBe(false);
 });
 
 describe('where neither is there', () => {
