@@ -15,9 +15,11 @@ export function readXtRuleset(packet: UdpPacket, text: string): XtRuleset | unde
   let policy: string | undefined;
   for (const line of text.split('\n')) {
     const [, kind, name = '', rest = ''] = /^(-A |:)(\S+) ?(.*)$/.exec(line) ?? [];
-    if (kind === ':') specs.set(name, specs.get(name) ?? []);
-    if (kind === ':' && name === 'INPUT') policy = rest.split(' ')[0];
-    if (kind === '-A ') specs.set(name, [...(specs.get(name) ?? []), rest]);
+    if (kind === undefined) continue;
+    const lines = specs.get(name) ?? [];
+    specs.set(name, lines);
+    if (kind === '-A ') lines.push(rest);
+    else if (name === 'INPUT') policy = rest.split(' ')[0];
   }
   if (policy === undefined) return undefined;
   const isChain = (name: string): boolean => specs.has(name);
