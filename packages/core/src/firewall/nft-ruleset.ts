@@ -13,10 +13,14 @@ export interface BaseChain {
   readonly policy: 'accept' | 'drop';
 }
 
-/** The objects of any `nft --json list`. Throws when it is no JSON. */
-export function nftObjects(json: string): JsonObject[] {
-  const { nftables = [] } = JSON.parse(json) as { readonly nftables?: readonly unknown[] };
-  return nftables.filter(isObject);
+/** The objects of any `nft --json list`; undefined when it printed something else. */
+export function nftObjects(text: string): JsonObject[] | undefined {
+  try {
+    const { nftables } = JSON.parse(text) as { readonly nftables?: unknown };
+    return Array.isArray(nftables) ? nftables.filter(isObject) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export function baseChains(objects: readonly JsonObject[]): BaseChain[] {

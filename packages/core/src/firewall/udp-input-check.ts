@@ -47,7 +47,6 @@ export function createUdpInputCheck(access: FirewallAccess): UdpInputCheck {
 
 /** Milliseconds for which a reading is good whatever happens. */
 const FRESH_MS = 30_000;
-const LIST = ['--stateless', '--json', 'list'] as const;
 
 interface Table {
   readonly objects: readonly JsonObject[];
@@ -69,10 +68,19 @@ interface Reading {
   readonly iptables: readonly XtText[];
 }
 
+interface ReadRequest {
+  readonly families: readonly IpFamily[];
+  /** Those whose legacy tables are in use. */
+  readonly legacy: readonly IpFamily[];
+  readonly signal: AbortSignal | undefined;
+}
+
 class RulesetCheck implements UdpInputCheck {
   private readonly clock: Clock;
   private readonly readText: ReadText;
   private reading: Reading | undefined;
+  /** How often a program that is installed gave no answer. */
+  private gaps = 0;
 
   constructor(private readonly access: FirewallAccess) {
     this.clock = access.clock ?? systemClock;
@@ -97,24 +105,27 @@ class RulesetCheck implements UdpInputCheck {
     const legacy = await this.legacyFamilies(families);
     // Legacy tables have no such number, so what is in them is read each time.
     const same = last && generation !== undefined && generation === last.generation && legacy.length === 0;
-    this.reading = same ? { ...last, at } : { at, generation, ...(await this.read(families, legacy, signal)) };
+    this.reading = same ? { ...last, at } : await this.readAnew({ at, generation }, { families, legacy, signal });
     return this.reading;
   }
 
-  private async read(
-    families: readonly IpFamily[],
-    legacy: readonly IpFamily[],
-    signal: AbortSignal | undefined,
-  ): Promise<Pick<Reading, 'tables' | 'iptables'>> {
-    const listing = await this.run('nft', [...LIST, 'chains'], signal);
+  private async readAnew(
+    { at, generation }: Pick<Reading, 'at' | 'generation'>,
+    { families, legacy, signal }: ReadRequest,
+  ): Promise<Reading> {
+    const gapsBefore = this.gaps;
+    const listing = await this.list(['chains'], signal);
     const parts = await Promise.all([
       ...(listing === undefined
         ? families.map((family) => this.save(family, ['-nft'], signal))
-        : groupByTable(baseChains(nftObjects(listing))).map((chains) => this.readTable(chains, signal))),
+        : groupByTable(baseChains(listing)).map((chains) => this.readTable(chains, signal))),
       ...legacy.map((family) => this.save(family, ['-legacy', ''], signal)),
     ]);
     const read = parts.filter((part) => part !== undefined);
     return {
+      at,
+      // What has a gap is read again, whether the rules change or not.
+      generation: this.gaps === gapsBefore ? generation : undefined,
       tables: read.filter((part) => 'objects' in part),
       iptables: read.filter((part) => 'text' in part),
     };
@@ -129,8 +140,13 @@ class RulesetCheck implements UdpInputCheck {
     if (!first) return undefined;
     const saved = isIptables(chains) ? await this.save(first.family === 'ip' ? 4 : 6, ['-nft'], signal) : undefined;
     if (saved) return saved;
-    const text = await this.run('nft', [...LIST, 'table', first.family, first.table], signal);
-    return text === undefined ? undefined : { objects: nftObjects(text), chains };
+    const objects = await this.list(['table', first.family, first.table], signal);
+    return objects && { objects, chains };
+  }
+
+  private async list(what: readonly string[], signal: AbortSignal | undefined): Promise<JsonObject[] | undefined> {
+    const text = await this.run('nft', ['--stateless', '--json', 'list', ...what], signal);
+    return text === undefined ? undefined : nftObjects(text);
   }
 
   private async legacyFamilies(families: readonly IpFamily[]): Promise<IpFamily[]> {
@@ -160,6 +176,7 @@ class RulesetCheck implements UdpInputCheck {
       return exitCode === 0 ? stdout : undefined;
     } catch (error) {
       if (signal?.aborted || !isTartanError(error)) throw error;
+      if (error.code !== 'TRAFFIC_TOOL_MISSING') this.gaps++;
       return undefined;
     }
   }

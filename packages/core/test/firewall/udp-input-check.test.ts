@@ -14,6 +14,8 @@ class ScriptedHost {
   readonly ran: string[] = [];
   generation: number | undefined = 1;
   legacy = '';
+  /** What every program fails with. */
+  failing: TartanError | undefined;
 
   constructor(readonly texts: Record<string, string>) {}
 
@@ -22,6 +24,7 @@ class ScriptedHost {
       run: ({ program, args }) => {
         const words = [program, ...args].filter((word) => word !== '--stateless' && word !== '--json').join(' ');
         this.ran.push(words);
+        if (this.failing) return Promise.reject(this.failing);
         const stdout = this.texts[words];
         return stdout === undefined
           ? Promise.reject(new TartanError('TRAFFIC_TOOL_MISSING', { program }))
@@ -115,6 +118,24 @@ it('rules that jump in circles end the walk', async () => {
 it('a host without any of the tools has no findings', async () => {
   const host = new ScriptedHost({});
   expect(await host.check().inspect([packet])).toEqual([]);
+});
+
+it('a program that gives up once is asked again, although the rules are the same', async () => {
+  const host = nftHost([]);
+  const check = host.check();
+  host.failing = new TartanError('TRAFFIC_TOOL_TIMEOUT', { program: 'nft', timeoutMs: 10_000 });
+  expect(await check.inspect([packet])).toEqual([]);
+  host.failing = undefined;
+  await host.clock.advance(60_000);
+  expect(await check.inspect([packet])).toHaveLength(1);
+});
+
+it('an nft that answers in another language is as good as none', async () => {
+  const host = new ScriptedHost({
+    'nft list chains': 'table inet filter {\n}\n',
+    'iptables-nft-save -t filter': '*filter\n:INPUT DROP [0:0]\nCOMMIT\n',
+  });
+  expect(await host.check().inspect([packet])).toHaveLength(1);
 });
 
 it('rejects when aborted', async () => {
