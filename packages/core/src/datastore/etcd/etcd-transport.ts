@@ -47,14 +47,12 @@ interface Member {
 export class EtcdTransport {
   private readonly members: readonly Member[];
   private preferred: number;
-  private readonly closing = new AbortController();
-  private parting = new AbortController();
+  private readonly closing = heardByEveryCall();
+  private parting = heardByEveryCall();
 
   constructor(private readonly options: EtcdTransportOptions) {
     this.members = options.endpoints.map((endpoint) => ({ endpoint, connection: null, healthy: true }));
     this.preferred = Math.floor(options.random() * this.members.length);
-    // Every call under way listens to it.
-    setMaxListeners(0, this.closing.signal);
   }
 
   /**
@@ -133,7 +131,7 @@ export class EtcdTransport {
   /** Gives up every connection, whatever runs on it: a socket whose own address is gone stays silent until it times out. */
   reconnect(): void {
     const { parting } = this;
-    this.parting = new AbortController();
+    this.parting = heardByEveryCall();
     for (const member of this.members) this.replace(member, null);
     parting.abort(new GrpcFailure(GrpcCode.UNAVAILABLE, 'the network of this host has changed'));
   }
@@ -274,4 +272,11 @@ async function orAbort<Result>(promise: Promise<Result>, signal: AbortSignal): P
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** As many listeners as there are calls under way are no leak. */
+function heardByEveryCall(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }

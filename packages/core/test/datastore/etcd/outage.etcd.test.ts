@@ -2,6 +2,7 @@ import { createEtcdDatastore, type EtcdDatastoreOptions } from '@tartan/core/dat
 import { isTartanError, type Datastore } from '@tartan/core';
 import { MemoryLogger } from '@tartan/core/testing';
 import { EtcdCluster, eventually, freePorts, TcpGate } from '@tartan/lab';
+import { runInThisContext } from 'node:vm';
 import { attrsOf, Cleanup, forever, place, timed, TTL, Watched } from './support';
 
 const TIMEOUT_MS = 2_000;
@@ -188,7 +189,9 @@ describe('etcd that is away', () => {
   it('serves many calls at once without a warning', async () => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error): void => void warnings.push(warning);
-    cleanup.add(process.on('warning', onWarning), (target) => target.off('warning', onWarning));
+    // The test's own `process` is a copy that jest makes, and hears nothing.
+    const realProcess = runInThisContext('process') as NodeJS.Process;
+    cleanup.add(realProcess.on('warning', onWarning), (target) => target.off('warning', onWarning));
     const datastore = open({ timeoutMs: 20_000 });
     const calls = Array.from({ length: 60 }, (_, index) =>
       datastore.create(place(`10.5.${index}.0/24`), attrsOf(1), TTL, new AbortController().signal),
