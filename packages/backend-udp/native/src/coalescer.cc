@@ -90,7 +90,7 @@ void Coalescer::StartRun(const Packet& packet, size_t header_bytes, uint32_t has
   run->next_sequence = tcp ? LoadBe32(packet.upper() + 4) + static_cast<uint32_t>(run->piece_bytes) : 0;
   run->flow_hash = hash;
   run->push = tcp && (packet.upper()[13] & kTcpPsh) != 0;
-  run->closed = run->push;
+  run->closed = false;
   run->payloads.clear();
   run->payloads.push_back({packet.data + header_bytes, run->piece_bytes});
 }
@@ -110,12 +110,12 @@ bool Coalescer::Join(Run* run, const Packet& packet, size_t header_bytes) {
     if (std::memcmp(first + 14, next + 14, 2) != 0) return false;
     // The urgent pointer, which means nothing without URG but must come out again, and the options.
     if (std::memcmp(first + 18, next + 18, header_bytes - packet.upper_offset - 18) != 0) return false;
-    run->push = (next[13] & kTcpPsh) != 0;
+    run->push |= (next[13] & kTcpPsh) != 0;
   }
   run->payloads.push_back({packet.data + header_bytes, payload_bytes});
   run->total_bytes += payload_bytes;
   run->next_sequence += static_cast<uint32_t>(payload_bytes);
-  run->closed = run->push || payload_bytes < run->piece_bytes;
+  run->closed = payload_bytes < run->piece_bytes;
   return true;
 }
 

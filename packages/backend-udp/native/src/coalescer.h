@@ -1,8 +1,9 @@
 // Joins received packets of one flow into super-packets, so that the kernel carries 64 KiB through its stack as one.
 //
 // A run is a packet and those that follow it without a gap. TCP (RFC 9293): same addresses, ports, acknowledgement, window, options,
-// TTL and traffic class, the next sequence number, the same size (the last may be smaller), nothing but ACK, PSH and ECE set; PSH
-// ends the run. UDP: same addresses, ports, TTL and traffic class, the same size (the last may be smaller), not more than 64.
+// TTL and traffic class, the next sequence number, the same size (the last may be smaller), nothing but ACK, PSH and ECE set. PSH of
+// any of them becomes PSH of the whole: it marks no record, and may be collapsed (RFC 9293 section 3.9.1.2, SHLD-27); a bulk sender sets it
+// after each write, which would end most runs half full. UDP: same addresses, ports, TTL and traffic class, the same size (the last may be smaller), not more than 64.
 // Fragments, IP options, extension headers and UDP without checksum never join. Checksums of IP and the upper layer are verified
 // before a packet joins, since the kernel will make new ones: else corruption would be laundered.
 //
@@ -58,6 +59,7 @@ class Coalescer {
     size_t total_bytes = 0;
     uint32_t next_sequence = 0;
     uint32_t flow_hash = 0;
+    // The last packet was a smaller one.
     bool closed = false;
     bool push = false;
     std::vector<iovec> payloads;

@@ -35,7 +35,7 @@ size_t GroupLength(const Datagram* datagrams, size_t count);
 
 class DatagramBatch {
  public:
-  static constexpr size_t kCapacity = 512;
+  static constexpr size_t kCapacity = 1024;
 
   struct Sockets {
     // -1: none of this family.

@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kMessageMax = 65536;
 constexpr size_t kStride = kMessageMax + 1088;
-// At 64 KiB each: the round of 200 KiB after which collecting more gained nothing.
-constexpr size_t kLargeMessages = 4;
+// At 64 KiB each: as much as one round of the other direction sends. Not more, so that neither holds up the other.
+constexpr size_t kLargeMessages = 16;
 constexpr size_t kLargeBytes = 8192;
 
 }  // namespace

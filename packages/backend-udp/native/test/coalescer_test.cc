@@ -93,17 +93,30 @@ std::string FlowOf(const Bytes& packet) {
 }
 
 // Atomic IPv4 packets have no identification (RFC 6864 section 4.1).
-Bytes WithoutIdentification(Bytes packet) {
-  if (packet[0] >> 4 == 4 && (packet[6] & 0x40) != 0) {
-    Put16(&packet, 4, 0);
-    Put16(&packet, 10, 0);
-  }
-  return packet;
+void DropIdentification(Bytes* packet) {
+  if ((*packet)[0] >> 4 != 4 || ((*packet)[6] & 0x40) == 0) return;
+  Put16(packet, 4, 0);
+  Put16(packet, 10, 0);
+}
+
+// PSH may move to the end of its run. The checksum is patched, so that a wrong one stays wrong.
+void DropPush(Bytes* packet) {
+  size_t ip = (*packet)[0] >> 4 == 4 ? ((*packet)[0] & 15) * 4u : 40;
+  int protocol = (*packet)[ip == 40 ? 6 : 9];
+  if (protocol != 6 || ((*packet)[ip + 13] & 0x08) == 0) return;
+  (*packet)[ip + 13] &= static_cast<uint8_t>(~0x08);
+  uint32_t checksum = NaiveFold(Get16(*packet, ip + 16) + 8);
+  Put16(packet, ip + 16, checksum == 0xffff ? 0 : checksum);
 }
 
 std::map<std::string, std::vector<Bytes>> ByFlow(const std::vector<Bytes>& packets) {
   std::map<std::string, std::vector<Bytes>> flows;
-  for (const Bytes& packet : packets) flows[FlowOf(packet)].push_back(WithoutIdentification(packet));
+  for (Bytes packet : packets) {
+    std::string flow = FlowOf(packet);
+    DropIdentification(&packet);
+    DropPush(&packet);
+    flows[flow].push_back(packet);
+  }
   return flows;
 }
 
@@ -144,7 +157,7 @@ TEST(udp_joins_up_to_64_packets_of_one_size) {
   CHECK(Coalesce(Stream({}, 9), {false, true}).size() == 9);
 }
 
-TEST(a_smaller_packet_or_push_ends_a_run) {
+TEST(a_smaller_packet_ends_a_run) {
   Shape shape;
   auto packets = Stream(shape, 3);
   shape.sequence += 300;
@@ -154,17 +167,26 @@ TEST(a_smaller_packet_or_push_ends_a_run) {
   packets.push_back(MakePacket(shape));
   auto all = Coalesce(packets);
   CHECK(all.size() == 2 && all[0].joined == 4 && all[1].joined == 1);
-  Shape push;
-  push.flags = 0x18;
-  CHECK(JoinedInto(Stream(push, 3)) == 3);
-  auto pushed = Stream({}, 2);
-  Shape last;
-  last.sequence += 200;
-  last.flags = 0x18;
-  pushed.push_back(MakePacket(last));
-  all = Coalesce(pushed);
-  CHECK(all.size() == 1 && (all[0].packet[33] & 0x08) != 0);
-  CHECK(ByFlow(Uncoalesce(all)) == ByFlow(pushed));
+}
+
+TEST(push_of_any_packet_becomes_push_of_the_whole) {
+  for (size_t pushed = 0; pushed < 4; pushed++) {
+    auto packets = Stream({}, 3);
+    if (pushed < 3) {
+      Shape shape;
+      shape.sequence += static_cast<uint32_t>(pushed) * 100;
+      shape.identification = static_cast<uint16_t>(shape.identification + pushed);
+      shape.fill = static_cast<uint8_t>(shape.fill + pushed);
+      shape.flags = 0x18;
+      packets[pushed] = MakePacket(shape);
+    }
+    auto all = Coalesce(packets);
+    CHECK(all.size() == 1 && all[0].joined == 3);
+    auto pieces = Uncoalesce(all);
+    CHECK((pieces[0][33] & 0x08) == 0 && (pieces[1][33] & 0x08) == 0);
+    CHECK(((pieces[2][33] & 0x08) != 0) == (pushed < 3));
+    CHECK(ByFlow(pieces) == ByFlow(packets));
+  }
 }
 
 TEST(what_differs_never_joins) {
