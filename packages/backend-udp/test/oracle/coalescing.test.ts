@@ -3,7 +3,7 @@ import { faultsOf, join, type Write } from './coalescing';
 import { FIXED_RUNS_TIMEOUT_MS, fixedRuns } from './fixed-runs';
 import { conversation, makePacket } from './generate';
 import { goldenCases } from './golden';
-import { ACK, TCP } from './ip-packet';
+import { ACK, PSH, TCP } from './ip-packet';
 import { NativeStages } from './native-stages';
 import { segment } from './segmentation';
 
@@ -44,12 +44,20 @@ describe('the packet loop writes nothing that the oracle forbids', () => {
 });
 
 describe('the oracle', () => {
+  const shape = {
+    version: 4,
+    protocol: TCP,
+    sourceHost: 2,
+    sourcePort: 1,
+    hops: 64,
+    dontFragment: false,
+    extended: false,
+    flags: ACK,
+    tcpOptions: 3,
+    payloadBytes: 50,
+  } as const;
   const run = [0, 1, 2].map((index) =>
-    makePacket({
-      ...{ version: 4, protocol: TCP, sourceHost: 2, sourcePort: 1, hops: 64, identification: 7 + index },
-      ...{ dontFragment: false, extended: false, sequence: 1000 + index * 50, flags: ACK, tcpOptions: 3 },
-      ...{ payloadBytes: 50, content: index * 50 },
-    }),
+    makePacket({ ...shape, identification: 7 + index, sequence: 1000 + index * 50, content: index * 50 }),
   ) as [Buffer, Buffer, Buffer];
   const write = (...packets: Buffer[]): Write =>
     packets.length > 1
@@ -61,6 +69,15 @@ describe('the oracle', () => {
     expect(segment(join(run))).toEqual(run);
     expect(faultsOf(run, [write(...run)])).toEqual([]);
     expect(faultsOf(run, run.map(plain))).toEqual([]);
+  });
+
+  it('lets PSH move to the end, but not vanish', () => {
+    const [one, two, three] = run;
+    const pushing = makePacket({ ...shape, sequence: 1050, identification: 8, flags: ACK | PSH, content: 50 });
+    const last = makePacket({ ...shape, sequence: 1100, identification: 9, flags: ACK | PSH, content: 100 });
+    expect(faultsOf([one, pushing, three], [write(one, two, last)])).toEqual([]);
+    expect(faultsOf([one, pushing, three], [write(one, two, three)])).toEqual(['write 0 loses a PSH']);
+    expect(faultsOf(run, [write(one, two, last)])).toEqual(['write 0 makes up a PSH']);
   });
 
   it('sees a gap, a swap, a loss, a repetition and a changed byte', () => {

@@ -18,6 +18,8 @@ import { DATA_VALID, GSO_NONE, GSO_TCP4, GSO_TCP6, GSO_UDP, NEEDS_CHECKSUM, type
 /*
  * What may be joined is defined by what comes out again: packets may travel as one super-packet when cutting that up gives exactly these
  * packets, in this order. From this alone follow the rules of the coalescer: next sequence number, same size, same everything else.
+ * One flag may move: PSH of any packet becomes PSH of the last (RFC 9293 section 3.9.1.2: it is no record marker, successive ones SHOULD
+ * be collapsed).
  */
 
 /** `packets` of the network were written together as `written`. */
@@ -57,11 +59,11 @@ export function join(run: readonly Buffer[]): SuperPacket {
 /** Everything about `writes` that the network's packets `received` do not allow; empty: all is well. */
 export function faultsOf(received: readonly Buffer[], writes: readonly Write[]): string[] {
   const faults: string[] = [];
-  const handedOn: Buffer[] = [];
+  const handedOn: HandedOn[] = [];
   for (const [index, { packets, written }] of writes.entries()) {
     const pieces = packets === 1 ? single(written, faults, index) : segment(written);
     if (pieces?.length !== packets) faults.push(`write ${index} does not fall into its ${packets} packets`);
-    else handedOn.push(...pieces);
+    else handedOn.push(...pieces.map((packet, place) => ({ packet, write: index, last: place === packets - 1 })));
     if (packets > 1) faults.push(...faultsOfJoined(written, pieces ?? []).map((fault) => `write ${index}: ${fault}`));
   }
   return [...faults, ...faultsOfOrder(received, handedOn)];
@@ -85,11 +87,19 @@ function faultsOfJoined(written: SuperPacket, pieces: readonly Buffer[]): string
   return faults;
 }
 
-/** Every packet is handed on once, and those of one flow in their order. */
-function faultsOfOrder(received: readonly Buffer[], handedOn: readonly Buffer[]): string[] {
+/** A piece of the write with this number. */
+interface HandedOn {
+  readonly packet: Buffer;
+  readonly write: number;
+  readonly last: boolean;
+}
+
+/** Every packet is handed on once, those of one flow in their order, and no PSH is lost or made up. */
+function faultsOfOrder(received: readonly Buffer[], handedOn: readonly HandedOn[]): string[] {
   const waiting = received.map((packet, index) => ({ packet, index, text: comparable(packet) }));
   const faults: string[] = [];
-  for (const packet of handedOn) {
+  let pushed = false;
+  for (const { packet, write, last } of handedOn) {
     const text = comparable(packet);
     const place = waiting.findIndex((candidate) => candidate.text === text);
     if (place === -1) {
@@ -99,13 +109,17 @@ function faultsOfOrder(received: readonly Buffer[], handedOn: readonly Buffer[])
     const [found] = waiting.splice(place, 1) as [(typeof waiting)[0]];
     const overtaken = waiting.find((earlier) => earlier.index < found.index && sameFlow(earlier.packet, packet));
     if (overtaken) faults.push(`packet ${found.index} overtook packet ${overtaken.index} of its flow`);
+    pushed ||= pushFieldOf(found.packet).pushes;
+    if (last && pushed !== pushFieldOf(packet).pushes)
+      faults.push(`write ${write} ${pushed ? 'loses' : 'makes up'} a PSH`);
+    if (last) pushed = false;
   }
   return [...faults, ...waiting.map(({ index }) => `packet ${index} is lost`)];
 }
 
 /**
  * Hexadecimal, without what means nothing: the identification of an IPv4 packet that is neither a fragment nor may become one (RFC 6864
- * section 4.1), and in which of its two forms a checksum holds a zero, as long as it holds.
+ * section 4.1), in which of its two forms a checksum holds a zero, as long as it holds, and PSH, which may move.
  */
 function comparable(packet: Buffer): string {
   const { version, protocol, fragment } = layoutOf(packet);
@@ -117,9 +131,21 @@ function comparable(packet: Buffer): string {
   }
   if (protocol === TCP && !fragment && packet.length >= checksumField(packet) + 2) {
     const field = checksumField(packet);
-    if (packet.readUInt16BE(field) === 0xffff) result.writeUInt16BE(0, field);
+    const { at, pushes } = pushFieldOf(packet);
+    if (pushes) result[at] = (packet[at] as number) & ~PSH;
+    // So that a wrong checksum stays wrong (RFC 1624).
+    const checksum = packet.readUInt16BE(field) + (pushes ? PSH : 0);
+    result.writeUInt16BE(checksum % 0xffff, field);
   }
   return result.toString('hex');
+}
+
+/** Where a packet has its TCP flags, and whether it has them and PSH is set. */
+function pushFieldOf(packet: Buffer): { at: number; pushes: boolean } {
+  const { protocol, upper, fragment } = layoutOf(packet);
+  const at = upper + 13;
+  const readable = protocol === TCP && !fragment && packet.length >= checksumField(packet) + 2;
+  return { at, pushes: readable && ((packet[at] as number) & PSH) !== 0 };
 }
 
 function holds(packet: Buffer): boolean {
