@@ -2,26 +2,32 @@
 import { readFileSync } from 'node:fs';
 
 const IPERF_PORT = 5201;
-const RATE_PORT = 5202;
+/** How packet-rate sends and receives, and where its sinks listen. */
+const RATE_PORTS = { singly: 5202, batched: 5203 };
+/**
+ * The default of Linux, whatever this machine's is: BBR sends at the pace that it estimates, timer by timer, which holds the fastest
+ * variants back to half of what they carry.
+ */
+export const CONGESTION_CONTROL = 'cubic';
 const USER_HZ = 100;
 const BITS_PER_GBIT = 1e9;
 
 /** Servers in the receiving pod, kept for all rounds. */
 export async function startServers(pod, programs) {
   await pod.start({ name: 'iperf3', argv: ['iperf3', '--server', '--port', String(IPERF_PORT)] });
-  const sink = await pod.start({
-    name: 'sink',
-    stdout: 'lines',
-    argv: [programs.packetRate, 'sink', String(RATE_PORT)],
-  });
-  await sink.waitForLine(/^ready/);
+  for (const [how, port] of Object.entries(RATE_PORTS)) {
+    const argv = [programs.packetRate, 'sink', String(port), how];
+    const sink = await pod.start({ name: `sink-${how}`, stdout: 'lines', argv });
+    await sink.waitForLine(/^ready/);
+  }
 }
 
 /** TCP by iperf3: what the receiver got, and the processor time of the whole machine for it. */
 export async function tcp({ from, to, streams, seconds }) {
   const before = busySeconds();
   const argv = ['iperf3', '--client', to.ipv4, '--port', String(IPERF_PORT), '--json', '--connect-timeout', '3000'];
-  const run = await from.run([...argv, '--time', String(seconds), '--parallel', String(streams)], {
+  const load = ['--time', String(seconds), '--parallel', String(streams), '--congestion', CONGESTION_CONTROL];
+  const run = await from.run([...argv, ...load], {
     timeoutMs: 30_000,
     allowFailure: true,
   });
@@ -35,9 +41,10 @@ export async function tcp({ from, to, streams, seconds }) {
   };
 }
 
-/** 64-byte UDP payloads per second at a loss of at most 1 %. */
-export async function packetRate({ from, to, programs, stepMs, halvings }) {
-  const argv = [programs.packetRate, 'search', to.ipv4, String(RATE_PORT), String(stepMs), String(halvings)];
+/** 64-byte UDP payloads per second at a loss of at most 1 %; `how` as in packet-rate.c. */
+export async function packetRate({ from, to, programs, how, stepMs, halvings }) {
+  const place = [to.ipv4, String(RATE_PORTS[how])];
+  const argv = [programs.packetRate, 'search', ...place, how, String(stepMs), String(halvings)];
   return JSON.parse((await from.run(argv, { timeoutMs: 60_000 })).stdout);
 }
 

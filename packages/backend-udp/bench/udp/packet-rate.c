@@ -1,8 +1,13 @@
 /*
  * How many small packets per second go through, at a bounded loss.
  *
- *   packet-rate sink PORT                                 counts, until SIGTERM; prints "ready"
- *   packet-rate search ADDRESS PORT STEP_MS HALVINGS      prints one line of JSON
+ *   packet-rate sink PORT singly|batched                               counts, until SIGTERM; prints "ready"
+ *   packet-rate search ADDRESS PORT singly|batched STEP_MS HALVINGS    prints one line of JSON
+ *
+ * `singly` is how most programs send and receive: each packet goes through the sockets on its own (sendmmsg, recvmmsg). Then the sending
+ * process, in whose time the kernel carries a packet out of the pod, is often what limits. `batched` is how QUIC and the like do it: one
+ * call hands over up to 64 packets (UDP_SEGMENT), one call takes what the kernel joined (UDP_GRO). That is cheap enough to find the
+ * network's limit. On the wire the packets are the same.
  *
  * The search doubles the offered rate until more than 1 % is lost, then halves the interval in logarithmic steps. A step is STEP_MS
  * of paced packets of one flow, PAYLOAD_BYTES of UDP payload each; a rate has failed when it failed twice, since one hiccup of the
@@ -12,6 +17,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +28,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAYLOAD_BYTES = 64, BATCH = 64, BUFFER_BYTES = 8 << 20, ATTEMPTS = 3 };
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+enum { PAYLOAD_BYTES = 64, BATCH = 64, JOINED_MAX = 65536 / PAYLOAD_BYTES, BUFFER_BYTES = 8 << 20, ATTEMPTS = 3 };
 enum kind { DATA, QUESTION, ANSWER };
 
 static const double START_RATE = 20000;
@@ -46,6 +59,7 @@ struct result {
 };
 
 static int udp;
+static int batched;
 static struct message messages[BATCH];
 static struct iovec vectors[BATCH];
 static struct mmsghdr headers[BATCH];
@@ -63,11 +77,19 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
+static void set_udp(int option, int value, const char *what) {
+  if (setsockopt(udp, IPPROTO_UDP, option, &value, sizeof value) < 0) fail(what);
+}
+
 static void open_socket(void) {
   int bytes = BUFFER_BYTES;
   udp = socket(AF_INET, SOCK_DGRAM, 0);
   if (udp < 0) fail("socket");
   if (setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0) fail("SO_RCVBUFFORCE");
+  if (batched) {
+    set_udp(UDP_SEGMENT, PAYLOAD_BYTES, "UDP_SEGMENT");
+    set_udp(UDP_GRO, 1, "UDP_GRO");
+  }
   for (int i = 0; i < BATCH; i++) {
     vectors[i] = (struct iovec){&messages[i], sizeof messages[i]};
     headers[i].msg_hdr.msg_iov = &vectors[i];
@@ -88,37 +110,59 @@ static void answer(struct message question, uint64_t received, struct sockaddr_i
   (void)sendto(udp, &question, sizeof question, 0, (struct sockaddr *)sender, sizeof *sender);
 }
 
+struct count {
+  uint32_t step;
+  uint64_t received;
+};
+
+static void take(struct count *count, const struct message *message, struct sockaddr_in *sender) {
+  if (message->step != count->step) *count = (struct count){.step = message->step};
+  if (message->kind == DATA) count->received++;
+  if (message->kind == QUESTION) answer(*message, count->received, sender);
+}
+
+static void take_singly(struct count *count) {
+  static struct sockaddr_in senders[BATCH];
+  for (int i = 0; i < BATCH; i++) {
+    headers[i].msg_hdr.msg_name = &senders[i];
+    headers[i].msg_hdr.msg_namelen = sizeof senders[i];
+  }
+  int got = recvmmsg(udp, headers, BATCH, MSG_WAITFORONE, NULL);
+  if (got < 0 && errno != EINTR) fail("recvmmsg");
+  for (int i = 0; i < got; i++) take(count, &messages[i], &senders[i]);
+}
+
+static void take_batched(struct count *count) {
+  static struct message joined[JOINED_MAX];
+  struct sockaddr_in sender;
+  socklen_t size = sizeof sender;
+  ssize_t bytes = recvfrom(udp, joined, sizeof joined, 0, (struct sockaddr *)&sender, &size);
+  if (bytes < 0 && errno != EINTR) fail("recvfrom");
+  for (ssize_t i = 0; i < bytes / PAYLOAD_BYTES; i++) take(count, &joined[i], &sender);
+}
+
 static void sink(const char *port) {
-  struct sockaddr_in own = endpoint("0.0.0.0", port), senders[BATCH];
-  uint32_t step = 0;
-  uint64_t received = 0;
+  struct sockaddr_in own = endpoint("0.0.0.0", port);
+  struct count count = {0, 0};
   open_socket();
   if (bind(udp, (struct sockaddr *)&own, sizeof own) < 0) fail("bind");
   puts("ready");
   fflush(stdout);
   for (;;) {
-    for (int i = 0; i < BATCH; i++) {
-      headers[i].msg_hdr.msg_name = &senders[i];
-      headers[i].msg_hdr.msg_namelen = sizeof senders[i];
-    }
-    int count = recvmmsg(udp, headers, BATCH, MSG_WAITFORONE, NULL);
-    if (count < 0 && errno != EINTR) fail("recvmmsg");
-    for (int i = 0; i < count; i++) {
-      if (messages[i].step != step) {
-        step = messages[i].step;
-        received = 0;
-      }
-      if (messages[i].kind == DATA) received++;
-      if (messages[i].kind == QUESTION) answer(messages[i], received, &senders[i]);
-    }
+    if (batched) take_batched(&count);
+    else take_singly(&count);
   }
 }
 
+static int passing(void) { return errno == ENOBUFS || errno == EINTR || errno == ECONNREFUSED; }
+
 static void send_batch(unsigned count) {
-  for (unsigned sent = 0; sent < count;) {
+  while (batched && send(udp, messages, count * sizeof *messages, 0) < 0)
+    if (!passing()) fail("send");
+  for (unsigned sent = 0; !batched && sent < count;) {
     int done = sendmmsg(udp, headers + sent, count - sent, 0);
     if (done > 0) sent += (unsigned)done;
-    else if (errno != ENOBUFS && errno != EINTR && errno != ECONNREFUSED) fail("sendmmsg");
+    else if (!passing()) fail("sendmmsg");
   }
 }
 
@@ -224,8 +268,14 @@ static int search(const char *address, const char *port, double seconds, int hal
 }
 
 int main(int argc, char **argv) {
-  if (argc == 3 && strcmp(argv[1], "sink") == 0) sink(argv[2]);
-  if (argc == 6 && strcmp(argv[1], "search") == 0) return search(argv[2], argv[3], atof(argv[4]) / 1000, atoi(argv[5]));
-  fprintf(stderr, "usage: packet-rate sink PORT | packet-rate search ADDRESS PORT STEP_MS HALVINGS\n");
+  if (argc == 4 && strcmp(argv[1], "sink") == 0) {
+    batched = strcmp(argv[3], "batched") == 0;
+    sink(argv[2]);
+  }
+  if (argc == 7 && strcmp(argv[1], "search") == 0) {
+    batched = strcmp(argv[4], "batched") == 0;
+    return search(argv[2], argv[3], atof(argv[5]) / 1000, atoi(argv[6]));
+  }
+  fprintf(stderr, "usage: packet-rate sink PORT singly|batched | packet-rate search ADDRESS PORT singly|batched STEP_MS HALVINGS\n");
   return 2;
 }
