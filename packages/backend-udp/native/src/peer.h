@@ -42,6 +42,12 @@ class Peer {
     return true;
   }
 
+  // A packet of this peer came from where it was learned to be, at `now` (nanoseconds of the monotonic clock).
+  void Hear(uint64_t now) { heard_.store(now, std::memory_order_relaxed); }
+
+  // True when this peer was heard at `source` after `since`: then nobody else is there.
+  bool Holds(const Endpoint& source, uint64_t since) const { return IsAt(source) && heard_.load(std::memory_order_relaxed) > since; }
+
   // The peer sends from its lease's endpoint again.
   void Forget() {
     if (has_learned_.load(std::memory_order_relaxed)) has_learned_.store(false);
@@ -70,6 +76,7 @@ class Peer {
   std::atomic<uint64_t> high_{0};
   std::atomic<uint64_t> low_{0};
   std::atomic<uint32_t> rest_{0};
+  std::atomic<uint64_t> heard_{0};
 };
 
 }  // namespace tartan

@@ -36,4 +36,11 @@ Peer* RouteTable::PeerAt(const Endpoint& endpoint) const {
   return index == nullptr ? nullptr : peers_[static_cast<size_t>(*index)].get();
 }
 
+bool RouteTable::IsHeld(const Endpoint& endpoint, uint64_t since) const {
+  for (const auto& peer : peers_) {
+    if (peer->Holds(endpoint, since)) return true;
+  }
+  return false;
+}
+
 }  // namespace tartan

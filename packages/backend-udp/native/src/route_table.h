@@ -38,6 +38,9 @@ class RouteTable {
   // The peer whose lease says `endpoint`; nullptr: nobody's.
   Peer* PeerAt(const Endpoint& endpoint) const;
 
+  // True when some peer was heard at `endpoint` after `since`, which is not in its lease. Looks at all peers.
+  bool IsHeld(const Endpoint& endpoint, uint64_t since) const;
+
   const std::vector<std::shared_ptr<Peer>>& peers() const { return peers_; }
 
  private:

@@ -29,6 +29,13 @@ constexpr int kReceiveRounds = 2;
 constexpr uint64_t kIcmpErrorsPerSecond = 1000;
 constexpr uint64_t kIcmpErrorsBurst = 50;
 
+// A peer that roams makes us look at all peers; strangers must not make us do nothing else.
+constexpr uint64_t kRoamsPerSecond = 1000;
+constexpr uint64_t kRoamsBurst = 1000;
+// So many keep-alives without a packet, and the place where a peer was learned to be is free for another one: translators give a port
+// that is no longer used to somebody else.
+constexpr uint64_t kHeldForKeepalives = 3;
+
 constexpr uint64_t kNanoseconds = 1000000000;
 constexpr uint64_t kReopenInterval = kNanoseconds / 5;
 constexpr uint16_t kIpv6MinimumMtu = 1280;
@@ -51,7 +58,8 @@ Worker::Worker(WorkerOptions options, TableHolder* tables, Features* features)
       batch_(features, &counters_, this),
       coalescer_(this, {features->On(Feature::kCoalesce), features->On(Feature::kCoalesce) && features->On(Feature::kTunUso)}),
       arena_(kRoundBytes + kReadMax),
-      icmp_limit_(kIcmpErrorsPerSecond, kIcmpErrorsBurst) {
+      icmp_limit_(kIcmpErrorsPerSecond, kIcmpErrorsBurst),
+      roam_limit_(kRoamsPerSecond, kRoamsBurst) {
   batch_.SetSockets({options_.ipv4.get(), options_.ipv6.get()});
 }
 
@@ -218,6 +226,7 @@ bool Worker::MoveIn(int fd) {
   for (int round = 0; round < kReceiveRounds; round++) {
     int got = received_.Receive(fd);
     counters_.Add(Count::kUdpReceives, 1);
+    if (options_.keepalive_seconds > 0) received_at_ = Now();
     // Errors of earlier sends may be reported here; they were counted there.
     if (got < 0) return errno == EINTR;
     for (int i = 0; i < got; i++) Receive(received_.At(static_cast<size_t>(i)));
@@ -247,7 +256,7 @@ void Worker::ReceiveDatagram(uint8_t* data, size_t bytes, const Endpoint& source
 }
 
 // The inner source must belong to the lease of the host that sent it. A host that roams is recognised by the lease alone, and only when
-// nobody else's lease says this endpoint.
+// no other host is at this endpoint, by its lease or because it was heard there.
 bool Worker::MayCome(const Packet& packet, const Endpoint& source, Peer* sender) {
   const Route* back = table_->To(packet, packet.source());
   if (sender == nullptr) {
@@ -255,14 +264,30 @@ bool Worker::MayCome(const Packet& packet, const Endpoint& source, Peer* sender)
       counters_.Add(Drop::kUnknownPeer);
       return false;
     }
-    back->peer->Learn(source);
-    return true;
+    return MayRoam(back->peer, source);
   }
   if (back == nullptr || back->peer != sender) {
     counters_.Add(Drop::kSpoofedSource);
     return false;
   }
   if (options_.keepalive_seconds > 0) sender->Forget();
+  return true;
+}
+
+bool Worker::MayRoam(Peer* peer, const Endpoint& source) {
+  if (!peer->IsAt(source)) {
+    if (!roam_limit_.Take(received_at_)) {
+      counters_.Add(Drop::kUnknownPeer);
+      return false;
+    }
+    uint64_t held_for = kHeldForKeepalives * static_cast<uint64_t>(options_.keepalive_seconds) * kNanoseconds;
+    if (table_->IsHeld(source, received_at_ > held_for ? received_at_ - held_for : 0)) {
+      counters_.Add(Drop::kSpoofedSource);
+      return false;
+    }
+    peer->Learn(source);
+  }
+  peer->Hear(received_at_);
   return true;
 }
 

@@ -66,6 +66,7 @@ class Worker : private PacketSink, private DatagramBatch::TooBigHandler {
   void Receive(const ReceivedMessage& message);
   void ReceiveDatagram(uint8_t* data, size_t bytes, const Endpoint& source, Peer* sender);
   bool MayCome(const Packet& packet, const Endpoint& source, Peer* sender);
+  bool MayRoam(Peer* peer, const Endpoint& source);
   bool OnTooBig(const Datagram& datagram) override;
   // Asks the rate limit, too: errors must not cost more than the packets that they are about.
   bool MayReportNow(const Packet& packet, const Route& route);
@@ -85,8 +86,11 @@ class Worker : private PacketSink, private DatagramBatch::TooBigHandler {
   ReceiveBuffer received_;
   std::vector<uint8_t> arena_;
   TokenBucket icmp_limit_;
+  TokenBucket roam_limit_;
   const RouteTable* table_ = nullptr;
   uint64_t keepalive_at_ = 0;
+  // When the round of received datagrams began; with keep-alives only.
+  uint64_t received_at_ = 0;
   uint64_t reopen_at_ = 0;
   Descriptor wake_;
   pthread_t thread_{};

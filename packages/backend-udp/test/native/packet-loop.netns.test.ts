@@ -308,6 +308,27 @@ s.sendto(bytes.fromhex('${hex}'), ('${lab.a.underlay}', 8285))`;
   );
 
   it(
+    'with keep-alives nobody is moved to where another peer was heard',
+    async () => {
+      await lab.a.start({ keepaliveSeconds: 100 });
+      const others = { prefix: '10.5.3.0/24', endpoint: '192.168.7.3' };
+      await lab.a.host.ask({ command: 'routes', routes: [...lab.a.routes, others] });
+      const from = (source: string): string => ipv4({}).replace('0a0501020a050202', `${source}0a050102`);
+      const received = (count: number): Promise<void> =>
+        eventually(`${count} packets are let in`, async () => (await statsOf(lab.a)).rxPackets === count);
+      datagram(from('0a050202'), 4444);
+      await received(1);
+      datagram(from('0a050302'), 4444);
+      await eventually('the other peer is kept out', async () => (await statsOf(lab.a)).drops['spoofed-source'] === 1);
+      datagram(from('0a050202'), 4444);
+      await received(2);
+      datagram(from('0a050302'), 5555);
+      await received(3);
+    },
+    LONG,
+  );
+
+  it(
     'without keep-alives nobody roams',
     async () => {
       await lab.a.start();

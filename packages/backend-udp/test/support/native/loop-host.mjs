@@ -41,6 +41,7 @@ const commands = {
   },
   routes: ({ routes }) => loop.setRoutes(parseRoutes(routes)),
   stats: () => loop.stats(),
+  features: () => loop.features(),
   stop: () => loop.stop(),
   /** Ten thousand routes that lead nowhere, and the real ones, many times. */
   async swap({ routes, times }) {
