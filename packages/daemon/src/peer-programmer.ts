@@ -65,8 +65,11 @@ export class PeerProgrammer implements NetworkSink {
   private evidence: DataPathEvidence = {};
   private lastPassAt = Infinity;
   private readonly replaced: WakeUp;
+  /** Every network that was in force, of the last run too: what is left in one that is no more is still ours. */
+  private readonly known: Map<string, IpPrefix>;
 
   constructor(private readonly options: PeerProgrammerOptions) {
+    this.known = new Map(options.previousNetworks.map((network) => [String(network), network]));
     this.replaced = new WakeUp(options.clock);
   }
 
@@ -131,15 +134,15 @@ export class PeerProgrammer implements NetworkSink {
   private engineFor(networks: readonly IpPrefix[]): Engine {
     const { engine } = this;
     if (engine && String(engine.networks) === String(networks)) return engine;
-    const known = [...(engine?.networks ?? []), ...this.options.previousNetworks];
-    this.engine = this.createEngine(networks, known);
+    for (const network of networks) this.known.set(String(network), network);
+    this.engine = this.createEngine(networks);
     this.replaced.wake();
     return this.engine;
   }
 
-  private createEngine(networks: readonly IpPrefix[], known: readonly IpPrefix[]): Engine {
+  private createEngine(networks: readonly IpPrefix[]): Engine {
     const { netlink, clock, logger, metrics, protocolName, onDevices } = this.options;
-    const common = { netlink, clock, logger, metrics, networks: [...networks, ...known] };
+    const common = { netlink, clock, logger, metrics, networks: [...this.known.values()] };
     const onPass = (status: ReconcilerStatus): void => {
       if (this.engine?.reconciler === reconciler) this.showPass(status);
     };

@@ -111,6 +111,19 @@ test('a widened network is served, and what the narrower one left is still ours 
   await end();
 });
 
+test('networks that were in force only for a moment leave nothing behind either', async () => {
+  const { clock, programmer, standing, routes, show, end } = setUp();
+  programmer.use(await standing());
+  programmer.setSnapshot(snapshotOf(NODE2));
+  await until(clock, () => show('kernel') === '+1 of 1 routes');
+  programmer.use(await standing(configOf({ Network: '10.6.0.0/16' }), leaseOf('10.6.1.0/24')));
+  programmer.use(await standing(configOf({ Network: '10.7.0.0/16' }), leaseOf('10.7.1.0/24')));
+  programmer.setSnapshot(snapshotOf(leaseOf('10.7.2.0/24', '192.168.50.2')));
+  await until(clock, () => routes().join().includes('10.7.2.0/24'));
+  await until(clock, () => !routes().join().includes('10.5.2.0/24'));
+  await end();
+});
+
 test('routes of the last run are removed also where the network is another one now', async () => {
   const { clock, kernel, programmer, standing, routes, end } = setUp({ previousNetworks: ['10.9.0.0/16'] });
   kernel.addRoute('10.9.2.0/24 via 192.168.50.2 dev eth0 proto 158');
