@@ -50,16 +50,19 @@ describe('resolveOverlaps', () => {
     fc.assert(property, { numRuns: 500 });
   });
 
-  it('looks at 5,000 leases in a few milliseconds', () => {
+  it('does not compare each of 5,000 leases with every other', () => {
     const many = Array.from({ length: 5000 }, (_, i) =>
       record(
         `10.${i >> 8}.${i & 0xff}.0/24 fc00:0:${(i >> 8).toString(16)}:${(i & 0xff).toString(16)}::/64`,
         attrs('192.0.2.1'),
       ),
     );
-    resolveOverlaps(many, null);
-    const start = performance.now();
-    expect(resolveOverlaps(many, null).peers).toHaveLength(5000);
-    expect(performance.now() - start).toBeLessThan(200); // generous: some 10 ms on an idle core
+    // The best of ten rounds, some 10 ms on an idle core: a busy machine delays some of them.
+    const rounds = Array.from({ length: 10 }, () => {
+      const start = performance.now();
+      expect(resolveOverlaps(many, null).peers).toHaveLength(5000);
+      return performance.now() - start;
+    });
+    expect(Math.min(...rounds)).toBeLessThan(200);
   });
 });

