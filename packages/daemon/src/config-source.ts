@@ -4,6 +4,7 @@ import {
   type Datastore,
   type Logger,
   type NetworkConfig,
+  isAborted,
   isTartanError,
   parseNetworkConfig,
 } from '@tartan/core';
@@ -140,9 +141,4 @@ export class ConfigSource {
       logger.error('network config cannot be read, trying on', { error });
     }
   }
-}
-
-/** A function, since the flag changes across an await. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

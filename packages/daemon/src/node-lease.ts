@@ -11,7 +11,9 @@ import {
   type ReadinessCheck,
   BackOff,
   diffNetworkConfig,
+  isAborted,
   isTartanError,
+  liesInNetworks,
 } from '@tartan/core';
 import { describeLease, describeLoss, sameSubnets } from './describe-lease';
 import { messageOf } from './node-checks';
@@ -280,14 +282,7 @@ export class NodeLease {
   }
 }
 
-/** One subnet inside of each of the config's networks, and no other. */
-function suits({ ipv4, ipv6 }: NetworkConfig, { subnet, ipv6Subnet }: Lease): boolean {
-  const good4 = ipv4 && subnet ? ipv4.network.contains(subnet) : !ipv4 && !subnet;
-  const good6 = ipv6 && ipv6Subnet ? ipv6.network.contains(ipv6Subnet) : !ipv6 && !ipv6Subnet;
-  return good4 && good6;
-}
-
-/** A function, since the flag changes across an await. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
+function suits(config: NetworkConfig, lease: Lease): boolean {
+  const { ipv4, ipv6 } = liesInNetworks(config, lease);
+  return ipv4 && ipv6;
 }

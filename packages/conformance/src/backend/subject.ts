@@ -1,4 +1,4 @@
-import type { BackendModule, ExternalInterface, Json, LeaseAttrs, RtNetlink } from '@tartan/core';
+import type { BackendModule, Json, LeaseAttrs, RtNetlink } from '@tartan/core';
 import type { FakeKernel } from '@tartan/netlink/testing';
 
 /** The backend under test, and what the suite cannot know of it. Everything else follows from its capabilities. */
@@ -42,8 +42,3 @@ export const UNDERLAY = {
 
 /** Address families of the network config, by name. */
 export type FamilyMode = 'IPv4' | 'IPv6' | 'dual stack';
-
-/** What a test runs on: the open host, and its interface as the daemon would describe it. */
-export interface OpenHost extends BackendHost {
-  readonly externalInterface: ExternalInterface;
-}

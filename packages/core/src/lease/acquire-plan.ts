@@ -13,7 +13,7 @@ import { parseLeaseKey, type LeaseListing, type LeaseRecord } from '../datastore
 import { isTartanError, type TartanError } from '../errors';
 import type { IpPrefix } from '../ip';
 import type { Random } from '../runtime';
-import { allocateSubnets, fitsIpv4, fitsIpv6, overlap, suitsAssigned } from './allocate';
+import { allocateSubnets, fitsIpv4, fitsIpv6, overlap, liesInNetworks } from './allocate';
 import { signAttrs } from './attrs';
 import { duplicateOf } from './duplicate';
 import type { LeaseAttrs, LeaseSubnets, OwnerIdentity } from './lease';
@@ -129,7 +129,7 @@ function candidate(situation: AcquireSituation, own: readonly LeaseRecord[], rec
   const free4 = !older.some(({ subnet }) => subnet !== null && record.subnet?.overlaps(subnet));
   const free6 = !older.some(({ ipv6Subnet }) => ipv6Subnet !== null && record.ipv6Subnet?.overlaps(ipv6Subnet));
   // Whoever assigns subnets need not cut them as we would; they must lie inside of the network.
-  const assigned = situation.allocation ? null : suitsAssigned(config, record);
+  const assigned = situation.allocation ? null : liesInNetworks(config, record);
   const good4 = free4 && (assigned?.ipv4 ?? fitsIpv4(config, record.subnet));
   const good6 = free6 && (assigned?.ipv6 ?? fitsIpv6(config, record.ipv6Subnet));
   const keep = {

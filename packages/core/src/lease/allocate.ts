@@ -46,8 +46,8 @@ export function fitsIpv6(config: NetworkConfig, subnet: Ipv6Prefix | null): bool
   return config.ipv6 && subnet ? isSlot(config.ipv6, subnet) : !config.ipv6 && !subnet;
 }
 
-/** True when the assigned subnets are what the config needs: one of each family that is on, anywhere inside of its network. */
-export function suitsAssigned(
+/** Per family: true when it has what the config needs, a subnet anywhere inside of the network where it is on, and else none. */
+export function liesInNetworks(
   config: NetworkConfig,
   { subnet, ipv6Subnet }: LeaseSubnets,
 ): { readonly ipv4: boolean; readonly ipv6: boolean } {

@@ -1,3 +1,4 @@
+export { liesInNetworks } from './allocate';
 export * from './create-lease-manager';
 export * from './lease';
 export * from './lease-manager';

@@ -1,4 +1,4 @@
-import type { IpAddress, IpFamily, IpPrefix, MacAddress } from '../ip';
+import type { IpAddress, IpPrefix, MacAddress } from '../ip';
 import type { LinkSpec, RouteType } from '../netlink';
 
 /*
@@ -103,5 +103,3 @@ export interface Finding {
   readonly message: string;
   readonly cure?: string;
 }
-
-export type RouteFamily = IpFamily;

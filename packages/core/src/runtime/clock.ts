@@ -41,6 +41,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** `signal.aborted` after an await, across which the compiler takes it for constant. */
+export function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
 /** The signal's reason as an Error, whatever was passed to abort(). */
 export function abortReason(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error('aborted', { cause: signal.reason });
