@@ -17,12 +17,15 @@ const out = resolve(target);
 
 /** Folders of all packages that the daemon needs at run time, ours among them. */
 function productionPackages() {
-  const { stdout } = spawnSync(
+  const { stdout, stderr } = spawnSync(
     'npm',
-    ['ls', '--omit=dev', '--all', '--parseable', '--loglevel=silent', '--workspace', 'packages/daemon'],
+    ['ls', '--omit=dev', '--all', '--parseable', '--loglevel=error', '--workspace', 'packages/daemon'],
     { cwd: root, encoding: 'utf8' },
   );
-  return stdout.split('\n').filter((path) => path.startsWith(join(root, 'node_modules')));
+  const paths = stdout.split('\n').filter((path) => path.startsWith(join(root, 'node_modules')));
+  // Its exit status also tells of what is there beyond need.
+  if (paths.length === 0) throw new Error(`npm names no packages; was scripts/setup run here? ${stderr}`);
+  return paths;
 }
 
 /** Source maps, type declarations and sources are of no use to a running program. */
