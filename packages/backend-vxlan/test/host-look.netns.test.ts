@@ -1,7 +1,7 @@
 import { createCommandRunner, type Clock } from '@tartan/core';
 import { networkConfig, ownLease, peer } from './support/nodes';
 import { openNamespace, type OpenNamespace } from './support/open-namespace';
-import { timed, WorkingNode } from './support/working-node';
+import { comesTrue, WorkingNode } from './support/working-node';
 
 /* What stands in the way on a real host is found, and the finding goes when it is gone, without a restart. */
 
@@ -51,21 +51,17 @@ it('an overlapping network is found as it comes, and let go as it goes', async (
   host.ip('link add docker0 type bridge');
   host.ip('link set docker0 up');
   host.ip('address add 10.5.77.1/24 dev docker0');
-  await timed('found', () => found().join() === 'NETWORK_OVERLAP docker0 10.5.77.0/24', 30_000);
+  await comesTrue('found', () => found().join() === 'NETWORK_OVERLAP docker0 10.5.77.0/24');
   host.ip('link delete docker0');
-  await timed('gone', () => found().length === 0, 30_000);
+  await comesTrue('gone', () => found().length === 0);
 });
 
 it('a firewall that drops the tunnel is found, and let go after its cure', async () => {
   host.run('nft', 'add table inet mine { chain in { type filter hook input priority 0; policy drop; }; }');
   await start();
-  await timed(
-    'found',
-    () => found().join() === 'UDP_PORT_FILTERED UDP port 8472: the nftables chain inet mine in',
-    30_000,
-  );
+  await comesTrue('found', () => found().join() === 'UDP_PORT_FILTERED UDP port 8472: the nftables chain inet mine in');
   const cure = node?.reconciler.status().findings[0]?.cure ?? '';
   expect(cure).toBe('nft insert rule inet mine in udp dport 8472 accept');
   host.run('sh', '-c', cure);
-  await timed('gone', () => found().length === 0, 30_000);
+  await comesTrue('gone', () => found().length === 0);
 });
