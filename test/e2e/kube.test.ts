@@ -168,10 +168,19 @@ describe.each(['vxlan', 'host-gw'])('%s in Kubernetes', (type) => {
       await eventuallyEqual(hasRoute, false, 'a route to the node that left');
       await api.order('delete', { name: 'leaver' });
 
-      await api.order('faults', { faults: { denied: ['list nodes', 'watch nodes'] } });
-      await daemons[1]!.restart();
+      // Not even its own Node can it read, after a boot that left nothing of the overlay.
+      const [one, two] = hosts;
+      await daemons[1]!.stop();
+      await two.ip('route flush proto 158');
+      if (type === 'vxlan') await two.ip('link delete flannel.1');
+      await api.order('faults', { faults: { denied: ['list nodes', 'watch nodes', 'get nodes'] } });
+      await daemons[1]!.start();
       await daemons[1]!.process.waitForLog(/cannot list resource .*nodes.*ClusterRole/);
+      await eventually(() => podOf(two).reaches(podOf(one).ipv4), { timeoutMs: 60_000, what: 'the remembered peers' });
       expect((await daemons[1]!.health('/healthz')).status).toBe(200);
+      const page = await daemons[1]!.health('/readyz?verbose');
+      expect(page.status).toBe(503);
+      expect(page.body).toMatch(/of the last run, not confirmed yet: .*ClusterRole needs/);
       await api.order('faults', { faults: { denied: [] } });
       await daemons[1]!.waitUntilReady({ timeoutMs: 60_000 });
       await converged(hosts);

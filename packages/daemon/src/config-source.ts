@@ -58,7 +58,7 @@ export class ConfigSource {
         await this.follow(listener, signal);
       } catch (error) {
         if (isAborted(signal)) return;
-        if (isTartanError(error, 'DATASTORE_UNAVAILABLE')) this.recall(listener);
+        if (isTartanError(error, 'DATASTORE_UNAVAILABLE', 'DATASTORE_DENIED')) this.recall(listener);
         this.report(error, listener);
       }
       if (clock.monotonic() - startedAt >= GOOD_WATCH_MS) backOff.reset();
@@ -93,12 +93,12 @@ export class ConfigSource {
     listener.onConfig(parsed.config, text);
   }
 
-  /** The datastore is away, and so far nothing is known but what the last run left. */
+  /** The datastore is away or refuses access, and so far nothing is known but what the last run left. */
   private recall(listener: ConfigSourceListener): void {
     const { remembered } = this;
     if (this.lastText !== null || remembered === null) return;
     this.remembered = null;
-    this.options.logger.warn('the datastore does not answer, starting with the network config of the last run');
+    this.options.logger.warn('the datastore gives no answer, starting with the network config of the last run');
     this.accept(remembered, listener);
   }
 

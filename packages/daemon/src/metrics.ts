@@ -8,6 +8,7 @@ import {
   createTrafficMetrics,
 } from '@tartan/core';
 import { type DataPathSource, createDataPathMetrics } from './data-path-metrics';
+import { type KubeSource, createKubeMetrics } from './kube-metrics';
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 
 export interface DaemonMetrics {
@@ -17,6 +18,8 @@ export interface DaemonMetrics {
   readonly traffic: TrafficMetrics;
   /** Whose counters are shown; set it once there is a network. */
   readonly dataPath: DataPathSource;
+  /** Whose API calls are shown; set it where there is Kubernetes. */
+  readonly kube: KubeSource;
 }
 
 /** Every metric of the daemon, in one register per process. */
@@ -59,6 +62,7 @@ export function createDaemonMetrics({
     reconcile: createReconcileMetrics(registry),
     traffic: createTrafficMetrics(registry),
     dataPath: createDataPathMetrics(registry),
+    kube: createKubeMetrics(registry),
   };
 }
 

@@ -37,7 +37,7 @@ export interface NodeLeaseOptions {
   readonly previous: LeaseSubnets;
   /** The lease of the last run that no other host can hold by now; null when there is none. */
   readonly remembered?: Lease | null;
-  /** Called when the remembered lease is used, because the datastore does not answer. */
+  /** Called when the remembered lease is used, because the datastore does not answer or refuses to. */
   readonly onRemembered?: () => void;
   readonly check: ReadinessCheck;
   readonly clock: Clock;
@@ -79,7 +79,7 @@ export class NodeLease {
 
   /**
    * The lease to bring the network up with. The first call acquires it and waits out an unavailable datastore, or takes the remembered
-   * one meanwhile; later ones return what is held and see to it that changed attributes get published. Rejects like
+   * one meanwhile, also where the datastore refuses access; later ones return what is held and see to it that changed attributes get published. Rejects like
    * LeaseManager.acquire.
    */
   async obtain(config: NetworkConfig, attrs: LeaseAttrs, signal: AbortSignal): Promise<Lease> {
@@ -132,9 +132,11 @@ export class NodeLease {
         AbortSignal.any([signal, unanswered.signal]),
       );
     } catch (error) {
-      if (!usable || !unanswered.signal.aborted || signal.aborted) throw error;
-      logger.warn('the datastore does not answer, starting with the lease of the last run', {
+      const refused = isTartanError(error, 'DATASTORE_DENIED');
+      if (!usable || !(refused || unanswered.signal.aborted) || signal.aborted) throw error;
+      logger.warn('the datastore gives no answer, starting with the lease of the last run', {
         lease: describeLease(usable),
+        ...(refused && { error }),
       });
       this.unconfirmed = true;
       onRemembered?.();

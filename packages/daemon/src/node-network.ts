@@ -261,7 +261,7 @@ export class NodeNetwork {
       this.recalledAddresses = false;
       return found;
     } catch (error) {
-      if (!remembered || !isTartanError(error, 'DATASTORE_UNAVAILABLE')) throw error;
+      if (!remembered || !isTartanError(error, 'DATASTORE_UNAVAILABLE', 'DATASTORE_DENIED')) throw error;
       this.recalledAddresses = true;
       const { publicIP, publicIPv6 } = remembered.attrs;
       return {

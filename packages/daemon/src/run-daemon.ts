@@ -95,7 +95,11 @@ async function makeParts(making: Making): Promise<Part[]> {
   logStart(options, env, logger);
   const observation = await openObservation({ options, notifyEnvironment, clock, logger, signal, releases });
   const cluster = world.openCluster?.(options, env, logger) ?? null;
-  if (cluster) releases.add('Kubernetes API', () => cluster.close());
+  if (cluster) {
+    releases.add('Kubernetes API', () => cluster.close());
+    observation.page.cluster = cluster;
+    observation.metrics.kube.activity = () => cluster.activity;
+  }
   const identity = await readIdentity(making, cluster);
   observation.page.identity = identity;
   const files = await openFiles(making, observation, identity);
@@ -255,7 +259,11 @@ async function openDatastore(
   cluster: KubeCluster | null,
 ): Promise<{ readonly datastore: Datastore; readonly leaseManager: LeaseManager }> {
   const datastore = cluster
-    ? cluster.openDatastore({ identity, configPath: options.netConfigPath })
+    ? cluster.openDatastore({
+        identity,
+        configPath: options.netConfigPath,
+        startSpreadMs: options.kubeStartSpread.ms,
+      })
     : await world.openDatastore(options, logger);
   releases.add('datastore', () => datastore.close());
   const leaseManager = createLeaseManager({

@@ -1,4 +1,5 @@
 import type { Datastore, LeaseManager, OwnerIdentity, ReadinessRegistry } from '@tartan/core';
+import type { KubeCluster } from '@tartan/datastore-kube';
 import type { NodeNetwork } from './node-network';
 import type { PeerProgrammer } from './peer-programmer';
 import type { TrafficRules } from './traffic-rules';
@@ -11,6 +12,7 @@ export class StatusPage {
   programmer: Pick<PeerProgrammer, 'status' | 'healthy'> | null = null;
   datastore: Pick<Datastore, 'name' | 'status'> | null = null;
   traffic: Pick<TrafficRules, 'status'> | null = null;
+  cluster: Pick<KubeCluster, 'activity'> | null = null;
 
   constructor(
     private readonly version: string,
@@ -28,6 +30,11 @@ export class StatusPage {
       kernel: this.programmer?.status() ?? null,
       traffic: this.traffic?.status() ?? null,
       datastore: this.datastore && { name: this.datastore.name, ...this.datastore.status() },
+      kubernetes: this.cluster && showCluster(this.cluster),
     };
   }
+}
+
+function showCluster({ activity: { server, lastEventAt, lists, watches } }: Pick<KubeCluster, 'activity'>): object {
+  return { server, lastEventAt: lastEventAt === null ? null : new Date(lastEventAt).toISOString(), lists, watches };
 }

@@ -143,6 +143,18 @@ test('the config of the last run is used while the datastore is away, and the pr
   await end();
 });
 
+test('the same goes for a datastore that refuses access, which is told', async () => {
+  const { clock, store, datastore, configs, story, end } = setUp({ remembered: GOOD });
+  store.setConfig(WIDER);
+  const refusal = { datastore: 'memory', operation: 'read config', reason: 'no permission' };
+  datastore.fail('getConfig', { times: 3, error: new TartanError('DATASTORE_DENIED', refusal) });
+  await clock.advance(0);
+  expect(story).toEqual(['config', expect.stringContaining('no permission')]);
+  await clock.advance(60_000);
+  expect(configs.map(({ ipv4 }) => ipv4?.subnetMin.toString())).toEqual(['10.5.1.0', '10.5.2.0']);
+  await end();
+});
+
 test('the config of the last run is no answer to one that is missing or broken', async () => {
   const { clock, store, configs, end } = setUp({ remembered: GOOD });
   await clock.advance(60_000);

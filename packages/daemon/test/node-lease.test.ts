@@ -244,6 +244,32 @@ describe('while the datastore does not answer', () => {
     await context.end();
   });
 
+  test('nor does it have to be away: where it refuses access, the reason stays to be seen until it is cured', async () => {
+    const context = setUp({ remembered: LEASE });
+    const { clock, lease, leaseManager, heard, check } = context;
+    const obtaining = lease.obtain(CONFIG, attrsOf('192.168.50.1'), never);
+    const refusal = { datastore: 'kubernetes', operation: 'list nodes', reason: 'the ClusterRole needs list on nodes' };
+    leaseManager.acquisitions[0]!.reject(new TartanError('DATASTORE_DENIED', refusal));
+    lease.use(await obtaining);
+    expect(heard).toEqual(['remembered']);
+    await until(clock, () => leaseManager.acquisitions.length === 2);
+    leaseManager.acquisitions[1]!.reject(new TartanError('DATASTORE_DENIED', refusal));
+    await until(clock, () => leaseManager.acquisitions.length === 3);
+    expect(check()).toMatch(/^-10\.5\.1\.0\/24: of the last run, not confirmed yet: .*ClusterRole needs list on nodes/);
+    leaseManager.acquisitions[2]!.resolve(LEASE);
+    await until(clock, () => check() === '+10.5.1.0/24');
+    await context.end();
+  });
+
+  test('without one, a refusal ends the try', async () => {
+    const context = setUp();
+    const obtaining = context.lease.obtain(CONFIG, attrsOf('192.168.50.1'), never);
+    const refusal = new TartanError('DATASTORE_DENIED', { datastore: 'etcd', operation: 'list', reason: 'no' });
+    context.leaseManager.acquisitions[0]!.reject(refusal);
+    await expect(obtaining).rejects.toBe(refusal);
+    await context.end();
+  });
+
   test.each([
     ['there is none', null],
     ['it does not fit the config', leaseOf('10.6.1.0/24')],

@@ -207,6 +207,25 @@ describe('status', () => {
     );
   });
 
+  test.each([
+    [{ server: null, lastEventAt: null }, /API server none has answered: no event of its watch yet/],
+    [
+      { server: 'https://10.0.0.1:6443', lastEventAt: '2026-11-20T00:00:00Z' },
+      /API server https:\/\/10\.0\.0\.1:6443: last event of its watch \d+ s ago/,
+    ],
+  ])('with Kubernetes, the server in use is shown and how old its news are: %j', async (kubernetes, line) => {
+    const status = JSON.stringify({ kernel: null, kubernetes });
+    const pages: Record<string, [number, string]> = {
+      '/readyz': [200, JSON.stringify({ ready: true, checks: [] })],
+      '/v1/status': [200, status],
+    };
+    await withDaemon(pages, async (url) => {
+      const screen = terminal();
+      await runCommand(['status', `--url=${url}`], screen);
+      expect(screen.lines.out.join('\n')).toMatch(line);
+    });
+  });
+
   test('asks where the daemon serves by its own variables', async () => {
     const pages = { '/readyz': [200, JSON.stringify({ ready: true, checks: [] })], '/v1/status': [200, '{}'] } as const;
     await withDaemon(structuredClone(pages) as unknown as Record<string, [number, string]>, async (url) => {

@@ -1,3 +1,4 @@
+export type { ApiActivity } from './api/activity';
 export { ApiClient, type ApiClientOptions } from './api/api-client';
 export { FileCredentials, type Credentials } from './api/credentials';
 export { KubeCluster, type AnnotatedAddresses, type KubeClusterOptions } from './kube-cluster';

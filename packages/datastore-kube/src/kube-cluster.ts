@@ -5,13 +5,13 @@ import {
   TartanError,
   type Clock,
   type Logger,
-  type OwnerIdentity,
   type Random,
   type ReadinessRegistry,
 } from '@tartan/core';
+import type { ApiActivity } from './api/activity';
 import { ApiClient } from './api/api-client';
 import { FileCredentials, type Credentials } from './api/credentials';
-import { KubeDatastore } from './kube-datastore';
+import { KubeDatastore, type KubeDatastoreOptions } from './kube-datastore';
 import { KubeconfigCredentials } from './kubeconfig/kubeconfig-credentials';
 import { NodeObjects } from './node-objects';
 import { annotationNames, type AnnotationNames } from './nodes/annotation-names';
@@ -80,7 +80,11 @@ export class KubeCluster {
     }
   }
 
-  openDatastore(input: { readonly identity: OwnerIdentity | null; readonly configPath: string }): KubeDatastore {
+  get activity(): Readonly<ApiActivity> {
+    return this.client.activity;
+  }
+
+  openDatastore(input: Pick<KubeDatastoreOptions, 'identity' | 'configPath' | 'startSpreadMs'>): KubeDatastore {
     const { client, names, options } = this;
     const { clock, logger, random = Math.random } = options;
     return new KubeDatastore({ client, names, clock, logger, random, ...input });

@@ -52,6 +52,7 @@ export interface KubeDatastoreOptions {
   readonly progressIntervalMs?: number;
   readonly pageSize?: number;
   readonly silenceMs?: number;
+  readonly startSpreadMs?: number;
   /** How long a list waits for the watch to catch up; other objects than nodes may have moved the version on. */
   readonly settleMs?: number;
 }
@@ -98,6 +99,7 @@ export class KubeDatastore implements Datastore {
       onContact: () => this.contact(),
       ...(options.pageSize !== undefined && { pageSize: options.pageSize }),
       ...(options.silenceMs !== undefined && { silenceMs: options.silenceMs }),
+      ...(options.startSpreadMs !== undefined && { startSpreadMs: options.startSpreadMs }),
     });
   }
 

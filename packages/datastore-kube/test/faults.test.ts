@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@tartan/core';
+import { FakeClock } from '@tartan/core/testing';
 import { annotationNames, ApiClient, FileCredentials, KubeCluster, KubeDatastore } from '../src';
 import { sampleNode, TestApiServer } from '../src/testing';
 import { KubeWorld, kubeconfig, readEvents, until } from './support/world';
@@ -8,6 +9,8 @@ import { KubeWorld, kubeconfig, readEvents, until } from './support/world';
 /* What only a server that misbehaves on request can show. */
 
 const SIGNAL = new AbortController().signal;
+/** No token and no CA. */
+const FILES = { tokenFile: null, caFile: null };
 let world: KubeWorld;
 let server: TestApiServer;
 beforeEach(async () => {
@@ -39,6 +42,7 @@ describe('the watch', () => {
     expect(records.map(({ key }) => key)).toEqual(['10.251.3.0-24']);
     const resumed = readEvents(datastore, datastore.view.forgotten, world.signal.signal);
     await until(() => resumed.events.some(({ type }) => type === 'delete'), 'the deletion is told');
+    expect(world.clusters[0]?.activity).toMatchObject({ server: server.url, lists: 2, expired: 1 });
   });
 
   it('goes on without a word when the server ends it in good order', async () => {
@@ -67,7 +71,7 @@ describe('the watch', () => {
     await until(() => first.log.ended !== null, 'the break is told');
     expect(first.log.ended).toMatchObject({ code: 'DATASTORE_UNAVAILABLE' });
     const client = new ApiClient({
-      credentials: new FileCredentials({ servers: [server.url], tokenFile: null, caFile: null, clock: systemClock }),
+      credentials: new FileCredentials({ ...FILES, servers: [server.url], clock: systemClock }),
       clock: systemClock,
     });
     const names = annotationNames(world.prefix);
@@ -86,6 +90,26 @@ describe('the watch', () => {
   });
 });
 
+it('counts what the watch brings and what is written', async () => {
+  await world.create('a', ['10.251.1.0/24']);
+  await world.createPeer('b', ['10.251.2.0/24'], 2);
+  const { datastore } = await standing();
+  const { activity } = world.clusters[0] as KubeCluster;
+  expect(activity).toMatchObject({ lists: 1, lastEventAt: null });
+  await world.heartbeat('b');
+  await world.annotate('b', { 'public-ip': '192.168.50.22' });
+  server.bookmark();
+  await until(() => activity.events.bookmark > 0, 'the bookmark');
+  expect(activity.events).toEqual({ changed: 1, ignored: 1, bookmark: 1 });
+  expect(Math.abs(Date.now() - Number(activity.lastEventAt))).toBeLessThan(60_000);
+  const own = (await datastore.list(SIGNAL)).records.find(({ key }) => key === '10.251.1.0-24');
+  server.faults.denied.add('patch nodes/status');
+  await expect(datastore.update(own!, own!.attrs, 0, SIGNAL)).rejects.toMatchObject({ code: 'DATASTORE_DENIED' });
+  server.faults.denied.clear();
+  await datastore.update(own!, own!.attrs, 0, SIGNAL);
+  expect(activity.patches).toEqual({ ok: 1, conflict: 0, failed: 1 });
+});
+
 describe('lists', () => {
   it('arrive in pieces of any size and in pages', async () => {
     for (let n = 1; n <= 7; n++) await world.createPeer(`p${n}`, [`10.251.${n}.0/24`], n);
@@ -102,6 +126,31 @@ describe('lists', () => {
     await expect(datastore.list(SIGNAL)).rejects.toMatchObject({ code: 'DATASTORE_UNAVAILABLE' });
     server.faults.breakListAfter = null;
     expect((await datastore.list(SIGNAL)).records).toHaveLength(5);
+  });
+
+  it('the first is asked for at a random time, later ones at once', async () => {
+    const clock = new FakeClock();
+    const datastore = new KubeDatastore({
+      client: new ApiClient({ credentials: new FileCredentials({ ...FILES, servers: [server.url], clock }), clock }),
+      names: annotationNames(world.prefix),
+      identity: null,
+      configPath: '/nowhere',
+      clock,
+      random: () => 0.5,
+      startSpreadMs: 10_000,
+      logger: silentLogger,
+    });
+    const listed = datastore.list(SIGNAL);
+    await until(() => clock.timers > 0, 'it waits');
+    await clock.advance(4_999);
+    expect(server.calls).toEqual([]);
+    await clock.advance(1);
+    await listed;
+    expect(server.calls[0]).toMatch(/^list nodes/);
+    server.breakWatches();
+    await until(() => !datastore.reflector.live, 'the break is noticed');
+    await datastore.list(SIGNAL);
+    await datastore.close();
   });
 
   it('are asked for once; later ones cost one key', async () => {

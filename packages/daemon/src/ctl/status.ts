@@ -15,6 +15,7 @@ interface StatusPage {
   readonly network?: { readonly dataPath?: DataPath | null } | null;
   readonly kernel: { readonly kernel: { readonly findings: readonly Finding[] } } | null;
   readonly traffic?: { readonly findings: readonly Finding[] } | null;
+  readonly kubernetes?: { readonly server: string | null; readonly lastEventAt: string | null } | null;
 }
 
 interface DataPath {
@@ -56,6 +57,7 @@ export const statusCommand: Command = {
     for (const { name, ok, required, message } of ready.checks) {
       terminal.out(`  ${ok ? 'ok  ' : required ? 'FAIL' : 'warn'}  ${name.padEnd(15)} ${message}`);
     }
+    if (status.kubernetes) terminal.out(`  ${kubernetesLine(status.kubernetes)}`);
     for (const line of dataPathLines(status.network?.dataPath ?? null)) terminal.out(`  ${line}`);
     for (const finding of [...(status.kernel?.kernel.findings ?? []), ...(status.traffic?.findings ?? [])]) {
       terminal.out(`  ${finding.severity} ${finding.code}: ${finding.message}`);
@@ -64,6 +66,12 @@ export const statusCommand: Command = {
     return ready.ready ? 0 : 1;
   },
 };
+
+function kubernetesLine({ server, lastEventAt }: NonNullable<StatusPage['kubernetes']>): string {
+  const seconds = lastEventAt === null ? null : Math.max(0, Math.round((Date.now() - Date.parse(lastEventAt)) / 1_000));
+  const age = seconds === null ? 'no event of its watch yet' : `last event of its watch ${seconds} s ago`;
+  return `API server ${server ?? 'none has answered'}: ${age}`;
+}
 
 /** Which offloads carry the packets, and why others do not: the first question about a slow data path. */
 function dataPathLines(dataPath: DataPath | null): string[] {

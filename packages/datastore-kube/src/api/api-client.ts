@@ -6,7 +6,8 @@
  */
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { abortReason, TartanError, type Clock } from '@tartan/core';
+import { abortReason, isTartanError, TartanError, type Clock } from '@tartan/core';
+import { ApiActivity } from './activity';
 import type { Access, Credentials } from './credentials';
 import { failureOf, isServerTrouble, unavailable, type FailedCall, type StatusBody } from './failure';
 
@@ -38,6 +39,7 @@ export class ApiClient {
   private preferred = 0;
   private closed = false;
   readonly timeoutMs: number;
+  readonly activity = new ApiActivity();
 
   constructor(private readonly options: ApiClientOptions) {
     this.timeoutMs = options.timeoutMs ?? 5_000;
@@ -45,6 +47,20 @@ export class ApiClient {
 
   /** The parsed answer. Rejects with DATASTORE_* or the abort reason. */
   async json(call: ApiRequest, signal: AbortSignal): Promise<unknown> {
+    if (call.method !== 'PATCH') return this.parsed(call, signal);
+    const { patches } = this.activity;
+    try {
+      const answer = await this.parsed(call, signal);
+      patches.ok++;
+      return answer;
+    } catch (error) {
+      if (isTartanError(error, 'DATASTORE_CONFLICT')) patches.conflict++;
+      else if (!signal.aborted) patches.failed++;
+      throw error;
+    }
+  }
+
+  private async parsed(call: ApiRequest, signal: AbortSignal): Promise<unknown> {
     const response = await this.stream(call, signal);
     const limit = this.options.clock.setTimer(this.timeoutMs, () =>
       response.destroy(new Error('the answer did not end')),
@@ -69,6 +85,7 @@ export class ApiClient {
       try {
         const response = await this.attempt(servers[index] as string, call, signal);
         this.preferred = index;
+        this.activity.server = servers[index] ?? null;
         return response;
       } catch (error) {
         failure = this.explained(error, call, signal);

@@ -7,7 +7,9 @@
  *          └──── 410 Gone: list again and compare ──┤
  *                                                   └─ broken, silent ─▶ down: readers are told, the next one tries again
  *
- * Nothing is retried here: the lease manager's mirror owns the back-off, and asks again. A list is compared with what is known, so
+ * Nothing is retried here: the lease manager's mirror owns the back-off with its jitter, and asks again. Only the very first list of the
+ * process is spread here, for the hour when a whole cluster boots. Every later list is one of a single node, or follows an outage and
+ * with it a back-off. A list is compared with what is known, so
  * what happened while nobody watched is told as changes like any other. The original caches whole Node objects of the cluster and
  * blocks its start on them (flannel-compat 13 K6).
  */
@@ -15,7 +17,7 @@ import { abortReason, isTartanError, TartanError, type Clock, type Logger, type 
 import type { IncomingMessage } from 'node:http';
 import type { ApiClient } from '../api/api-client';
 import { failureOf, unavailable, type StatusBody } from '../api/failure';
-import { splitItems, splitLines } from '../api/split-json';
+import { readLines, splitItems } from '../api/split-json';
 import type { AnnotationNames } from './annotation-names';
 import { parseWithoutStatus, trimNode, type KubeNode, type NodeObject } from './kube-node';
 import type { NodeView } from './node-view';
@@ -33,6 +35,8 @@ export interface NodeReflectorOptions {
   /** A sign of life: list, event or bookmark. */
   readonly onContact: () => void;
   readonly pageSize?: number;
+  /** The first list waits for a random part of this, milliseconds; 0 unless given. */
+  readonly startSpreadMs?: number;
   /** Without an event or bookmark for so long, the stream is taken for dead. Servers send a bookmark each minute. 150 s unless given. */
   readonly silenceMs?: number;
 }
@@ -60,6 +64,7 @@ export class NodeReflector {
   resourceVersion: string | null = null;
   lists = 0;
   private starting: Promise<void> | null = null;
+  private spread = false;
   private readonly stop = new AbortController();
   private stream: IncomingMessage | null = null;
 
@@ -85,10 +90,18 @@ export class NodeReflector {
   }
 
   private async start(): Promise<void> {
+    await this.spreadFirst();
     if (this.resourceVersion === null) await this.list();
     const stream = await this.openWatchOrList();
     this.live = true;
     void this.follow(stream);
+  }
+
+  private async spreadFirst(): Promise<void> {
+    const { startSpreadMs = 0, clock, random } = this.options;
+    if (this.spread) return;
+    this.spread = true;
+    if (startSpreadMs > 0) await clock.sleep(startSpreadMs * random(), this.stop.signal);
   }
 
   /** A watch from the last version; where that is too old, after another list. */
@@ -98,6 +111,7 @@ export class NodeReflector {
         return await this.openWatch();
       } catch (error) {
         if (!isTartanError(error, 'DATASTORE_COMPACTED') || tries >= RESTARTS) throw error;
+        this.options.client.activity.expired++;
         await this.list();
       }
     }
@@ -133,6 +147,7 @@ export class NodeReflector {
     }
     if (resourceVersion === '') throw unavailable('list nodes', 'the answer has no resourceVersion');
     this.lists++;
+    this.options.client.activity.lists++;
     if (this.wentBack(resourceVersion)) view.rebuilt();
     this.resourceVersion = resourceVersion;
     this.options.onContact();
@@ -145,7 +160,7 @@ export class NodeReflector {
     const response = await client.stream(call, this.stop.signal);
     const limit = clock.setTimer(LIST_LIMIT_MS, () => response.destroy(new Error('the list did not end in time')));
     try {
-      return await splitItems(response as AsyncIterable<Buffer>, (bytes) => {
+      return await splitItems(response, (bytes) => {
         const node = trimNode(
           parseWithoutStatus<NodeObject>(bytes, '}', ({ spec }) => spec !== undefined),
           names,
@@ -177,13 +192,14 @@ export class NodeReflector {
 
   /** Reads watches, one after the other, until one breaks. */
   private async follow(first: IncomingMessage): Promise<void> {
-    const { clock, logger } = this.options;
+    const { client, clock, logger } = this.options;
     let stream = first;
     try {
       for (;;) {
         const startedAt = clock.monotonic();
         const outdated = await this.hear(stream);
         if (outdated) {
+          client.activity.expired++;
           logger.info('the API server has forgotten where the watch was, listing nodes again');
           await this.list();
         } else if (clock.monotonic() - startedAt < SHORT_WATCH_MS) {
@@ -199,7 +215,8 @@ export class NodeReflector {
 
   /** Takes a whole watch in. True when the server says that our version is too old. */
   private async hear(stream: IncomingMessage): Promise<boolean> {
-    const { clock, silenceMs = SILENCE_MS } = this.options;
+    const { client, clock, silenceMs = SILENCE_MS } = this.options;
+    client.activity.watches++;
     this.stream = stream;
     let heardAt = clock.monotonic();
     const silent = (): void => {
@@ -209,11 +226,13 @@ export class NodeReflector {
     };
     let timer = clock.setTimer(silenceMs, silent);
     try {
-      for await (const line of splitLines(stream as AsyncIterable<Buffer>)) {
+      let outdated = false;
+      await readLines(stream, (line) => {
         heardAt = clock.monotonic();
-        if (this.take(line)) return true;
-      }
-      return false;
+        outdated = this.take(line);
+        return !outdated;
+      });
+      return outdated;
     } finally {
       timer.cancel();
       stream.destroy();
@@ -222,14 +241,21 @@ export class NodeReflector {
   }
 
   private take(line: Buffer): boolean {
-    const { view, names, onChange, onContact } = this.options;
+    const { client, clock, view, names, onChange, onContact } = this.options;
     const { type, object } = parseWithoutStatus<WatchEvent>(line, '}}', (event) => event.object?.spec !== undefined);
     if (type === 'ERROR') return this.takeError(object ?? {});
     onContact();
+    const { activity } = client;
+    activity.lastEventAt = clock.now();
     this.resourceVersion = object?.metadata?.resourceVersion ?? this.resourceVersion;
-    if (type === 'BOOKMARK' || !object) return false;
+    if (type === 'BOOKMARK' || !object) {
+      activity.events.bookmark++;
+      return false;
+    }
     const node = trimNode(object, names);
-    if (node && view.apply(node.name, type === 'DELETED' ? null : node)) onChange();
+    const changed = node !== null && view.apply(node.name, type === 'DELETED' ? null : node);
+    activity.events[changed ? 'changed' : 'ignored']++;
+    if (changed) onChange();
     return false;
   }
 

@@ -30,7 +30,7 @@ export class KubeWorld {
   readonly directory = mkdtempSync(join(tmpdir(), 'tartan-kube-'));
   private readonly made = new Set<string>();
   private readonly opened: KubeDatastore[] = [];
-  private readonly clusters: KubeCluster[] = [];
+  readonly clusters: KubeCluster[] = [];
 
   private constructor(
     /** null against a real server. */

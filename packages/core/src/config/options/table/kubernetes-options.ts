@@ -1,4 +1,4 @@
-import { parsedOption, switchOption, textOption } from '../option-kinds';
+import { durationOption, parsedOption, switchOption, textOption } from '../option-kinds';
 
 /** Kubernetes instead of etcd: subnets are the podCIDRs of the Node objects. */
 export const kubernetesOptions = {
@@ -28,6 +28,13 @@ export const kubernetesOptions = {
     ...text('/etc/kube-flannel/net-conf.json', 'File with the network config.'),
     note: 'The original reads it once; here changes are picked up.',
   },
+  'kube-start-spread': durationOption({
+    section: 'Kubernetes',
+    defaultMs: 500,
+    minMs: 0,
+    maxMs: 600_000,
+    help: 'The first list of all nodes is asked for at a random time within this, so that nodes which boot together do not ask together. With thousands of nodes and small API servers some seconds are better.',
+  }),
   'set-node-network-unavailable': switchOption({
     section: 'Kubernetes',
     origin: 'flannel',
