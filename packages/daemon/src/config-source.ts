@@ -21,6 +21,8 @@ import { messageOf } from './node-checks';
 export interface ConfigSourceOptions {
   readonly datastore: Pick<Datastore, 'getConfig' | 'watchConfig'>;
   readonly strict: boolean;
+  /** See ParseOptions. */
+  readonly assigned?: boolean;
   /** The config of the last run, used until the datastore answers; null when there is none. */
   readonly remembered?: string | null;
   readonly clock: Clock;
@@ -104,7 +106,7 @@ export class ConfigSource {
 
   private parse(text: string, listener: ConfigSourceListener): ReturnType<typeof parseNetworkConfig> | null {
     try {
-      return parseNetworkConfig(text, { strict: this.options.strict });
+      return parseNetworkConfig(text, { strict: this.options.strict, assigned: this.options.assigned ?? false });
     } catch (error) {
       this.report(error, listener);
       return null;

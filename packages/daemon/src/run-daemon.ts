@@ -345,6 +345,7 @@ function joinParts(
   const config = new ConfigSource({
     datastore,
     strict,
+    assigned: cluster !== null,
     remembered: lastCluster?.config ?? null,
     clock,
     logger,

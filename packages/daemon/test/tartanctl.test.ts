@@ -46,6 +46,14 @@ test('check-config shows what follows from a config', async () => {
   expect(screen.lines.out).toEqual(['10.5.0.0/16: subnets of /24, 10.5.1.0 to 10.5.255.0', 'backend: host-gw']);
 });
 
+test('check-config for Kubernetes does not ask how the network is cut', async () => {
+  const screen = terminal();
+  const text = '{"Network":"10.5.0.0/16","SubnetLen":8,"Backend":{"Type":"host-gw"}}';
+  expect(await runCommand(['check-config', '--kube-subnet-mgr', file(text)], screen)).toBe(0);
+  expect(screen.lines.out[0]).toBe('10.5.0.0/16: subnets are the podCIDRs of the nodes');
+  expect(screen.lines.err).toEqual(['warning: SubnetLen has no effect: the datastore assigns the subnets']);
+});
+
 test('check-config says what is wrong, in one line, and fails', async () => {
   const screen = terminal();
   expect(await runCommand(['check-config', file('{"Network":"10.5.0.0/29"}')], screen)).toBe(1);

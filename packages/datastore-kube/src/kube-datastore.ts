@@ -328,7 +328,7 @@ export class KubeDatastore implements Datastore {
   /** Which podCIDRs count depends on the config; one that is not valid changes nothing. */
   private takeFamilies({ text }: ConfigRecord): void {
     try {
-      const { ipv4, ipv6 } = parseNetworkConfig(text, { strict: false }).config;
+      const { ipv4, ipv6 } = parseNetworkConfig(text, { assigned: true }).config;
       if (this.view.setFamilies({ ipv4: ipv4 !== null, ipv6: ipv6 !== null })) this.wake();
     } catch {
       // Whoever uses the config says what is wrong with it.

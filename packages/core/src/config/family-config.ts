@@ -34,6 +34,8 @@ export interface FamilyMembers<Prefix, Address> {
   readonly length: number;
   readonly min: Address | undefined;
   readonly max: Address | undefined;
+  /** Subnets are not leased but assigned from outside, of any length and anywhere in the network. */
+  readonly assigned: boolean;
 }
 
 /** The network must hold at least four subnets. */
@@ -106,7 +108,7 @@ interface AnyPrefix<Address> {
 /** Null when a problem was found. */
 function deriveFamily<Prefix extends AnyPrefix<Address>, Address extends AnyAddress>(
   rules: FamilyRules<Prefix, Address>,
-  { network, length, min, max }: FamilyMembers<Prefix, Address>,
+  { network, length, min, max, assigned }: FamilyMembers<Prefix, Address>,
   problems: ConfigProblems,
 ): FamilyConfig<Prefix, Address> | null {
   const { keys } = rules;
@@ -121,6 +123,8 @@ function deriveFamily<Prefix extends AnyPrefix<Address>, Address extends AnyAddr
   }
   const before = problems.count;
   checkNetwork(rules, network, problems);
+  if (assigned) return problems.count > before ? null : wholeNetwork(rules, network);
+  checkRoom(rules, network, problems);
   const subnetLength = subnetLengthOf(rules, network, length, problems);
   if (subnetLength === undefined || problems.count > before) return null;
 
@@ -133,27 +137,39 @@ function deriveFamily<Prefix extends AnyPrefix<Address>, Address extends AnyAddr
   return problems.count > before ? null : { network, subnetLength, subnetMin, subnetMax };
 }
 
+/** What is assigned may be anything in the network; the length is the one that is usual. */
+function wholeNetwork<Prefix extends AnyPrefix<Address>, Address extends AnyAddress>(
+  { bits, usualLength }: FamilyRules<Prefix, Address>,
+  network: Prefix,
+): FamilyConfig<Prefix, Address> {
+  const subnetLength = Math.min(bits, Math.max(usualLength, network.length + ROOM_BITS));
+  return { network, subnetLength, subnetMin: network.address, subnetMax: network.last };
+}
+
 function checkNetwork<Prefix extends AnyPrefix<Address>, Address extends AnyAddress>(
-  { keys, special, usualLength, longestSubnet, example }: FamilyRules<Prefix, Address>,
+  { keys, special, example }: FamilyRules<Prefix, Address>,
   network: Prefix,
   problems: ConfigProblems,
 ): void {
   const clash = special.find(({ range }) => network.overlaps(range));
+  if (!clash) return;
+  const expected = `a network apart from ${clash.range.toString()}, ${clash.what}; such as "${example}"`;
+  problems.add(keys.network, network.toString(), expected);
+}
+
+function checkRoom<Prefix extends AnyPrefix<Address>, Address extends AnyAddress>(
+  { keys, special, usualLength, longestSubnet }: FamilyRules<Prefix, Address>,
+  network: Prefix,
+  problems: ConfigProblems,
+): void {
   const longest = longestSubnet - ROOM_BITS;
-  if (clash) {
-    problems.add(
-      keys.network,
-      network.toString(),
-      `a network apart from ${clash.range.toString()}, ${clash.what}; such as "${example}"`,
-    );
-  } else if (network.length > longest) {
-    problems.add(
-      keys.network,
-      network.toString(),
-      `a prefix length of at most ${longest}, so that there is room for four subnets of /${longestSubnet}; ` +
-        `with ${usualLength - ROOM_BITS} or less each host gets a /${usualLength}`,
-    );
-  }
+  if (network.length <= longest || special.some(({ range }) => network.overlaps(range))) return;
+  problems.add(
+    keys.network,
+    network.toString(),
+    `a prefix length of at most ${longest}, so that there is room for four subnets of /${longestSubnet}; ` +
+      `with ${usualLength - ROOM_BITS} or less each host gets a /${usualLength}`,
+  );
 }
 
 /** Undefined when a problem was found. */

@@ -47,17 +47,27 @@ export interface ParsedNetworkConfig {
   readonly warnings: readonly ConfigWarning[];
 }
 
+export interface ParseOptions {
+  /** Unknown keys are wrong too, else they are warnings. */
+  readonly strict?: boolean;
+  /** The datastore assigns subnets (Kubernetes: podCIDR): how to cut the network is not asked, as in flannel (flannel-compat 3.1). */
+  readonly assigned?: boolean;
+}
+
 /**
  * The network config from its JSON text: decoded, checked, with all derived values. Throws CONFIG_NOT_JSON, or CONFIG_INVALID
- * that names everything that is wrong. With `strict` unknown keys are wrong too, else they are warnings.
+ * that names everything that is wrong.
  */
-export function parseNetworkConfig(text: string, { strict = false }: { strict?: boolean } = {}): ParsedNetworkConfig {
+export function parseNetworkConfig(
+  text: string,
+  { strict = false, assigned = false }: ParseOptions = {},
+): ParsedNetworkConfig {
   const problems = new ConfigProblems();
   const warnings: ConfigWarning[] = [];
   const report: KeyReport = { strict, path: '', known: networkConfigKeys, problems, warnings, hint: hintFor };
   const members = new MemberReader(readMembers(parseText(text), report), problems);
 
-  const families = readFamilies(members, problems, warnings);
+  const families = readFamilies(members, assigned, problems, warnings);
   const enableNFTables = members.boolean('EnableNFTables', false);
   const { backendType, backend } = readBackend(members.get('Backend'), problems, warnings);
   problems.throwIfAny();
@@ -105,6 +115,7 @@ function hintFor(name: string): string | undefined {
 
 function readFamilies(
   members: MemberReader<Key>,
+  assigned: boolean,
   problems: ConfigProblems,
   warnings: ConfigWarning[],
 ): Pick<NetworkConfig, 'ipv4' | 'ipv6'> {
@@ -117,6 +128,7 @@ function readFamilies(
     length: members.unsigned('SubnetLen'),
     min: members.bound('SubnetMin', 'an IPv4 address in quotes', (text) => Ipv4Address.parse(text)),
     max: members.bound('SubnetMax', 'an IPv4 address in quotes', (text) => Ipv4Address.parse(text)),
+    assigned,
   };
   const v6 = {
     network: members.parsed('IPv6Network', 'an IPv6 prefix in quotes, such as "fd00:10:5::/48"', (text) =>
@@ -125,11 +137,13 @@ function readFamilies(
     length: members.unsigned('IPv6SubnetLen'),
     min: members.bound('IPv6SubnetMin', 'an IPv6 address in quotes', (text) => Ipv6Address.parse(text)),
     max: members.bound('IPv6SubnetMax', 'an IPv6 address in quotes', (text) => Ipv6Address.parse(text)),
+    assigned,
   };
   if (!enable4 && !enable6) {
     problems.add('EnableIPv4', 'false', 'true, or "EnableIPv6": true: with both families off there is no overlay');
   }
   warnOfUnused(members, { enable4, enable6 }, warnings);
+  if (assigned) warnOfAssigned(members, { enable4, enable6 }, warnings);
   return {
     ipv4:
       enable4 && members.readable('Network', 'SubnetLen', 'SubnetMin', 'SubnetMax') ? ipv4Family(v4, problems) : null,
@@ -153,6 +167,20 @@ function warnOfUnused(
   for (const key of unused.filter((name) => members.get(name) !== undefined)) {
     const enable = key.startsWith('IPv6') ? 'EnableIPv6' : 'EnableIPv4';
     warnings.push({ kind: 'unused-key', key, message: `${key} has no effect: ${enable} is not true` });
+  }
+}
+
+function warnOfAssigned(
+  members: MemberReader<Key>,
+  { enable4, enable6 }: { enable4: boolean; enable6: boolean },
+  warnings: ConfigWarning[],
+): void {
+  const unused = [
+    ...(enable4 ? (['SubnetLen', 'SubnetMin', 'SubnetMax'] as const) : []),
+    ...(enable6 ? (['IPv6SubnetLen', 'IPv6SubnetMin', 'IPv6SubnetMax'] as const) : []),
+  ];
+  for (const key of unused.filter((name) => members.get(name) !== undefined)) {
+    warnings.push({ kind: 'unused-key', key, message: `${key} has no effect: the datastore assigns the subnets` });
   }
 }
 

@@ -58,7 +58,7 @@ function readChunks(stream: Readable, onChunk: (chunk: Buffer) => boolean): Prom
         resolve(false);
         stream.destroy();
       } catch (error) {
-        reject(error);
+        reject(error instanceof Error ? error : new Error(String(error)));
         stream.destroy();
       }
     });
