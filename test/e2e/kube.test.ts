@@ -1,6 +1,6 @@
 import { eventually, keptFile, type Host, type LabDaemon } from '@tartan/lab';
 import { writeFileSync } from 'node:fs';
-import { converged, ourRoutes, podOf, subnetsOf } from './support/cluster';
+import { converged, ourRoutes, podOf, remembers, subnetsOf } from './support/cluster';
 import { eventuallyEqual, startKubeDaemon, startKubeLab, type KubeLab } from './support/kube';
 
 /* Nodes of a Kubernetes cluster: podCIDRs are the subnets, annotations say how to reach them. */
@@ -10,19 +10,6 @@ const NETWORK = { Network: '10.5.0.0/16', EnableNFTables: true };
 /** Peers of `host`, by its routes. */
 async function destinations(host: Host): Promise<string[]> {
   return (await ourRoutes(host)).map(({ dst }) => dst).sort();
-}
-
-/** Waits until a host remembers peers with these subnets. */
-async function memoryOf(host: Host, subnets: readonly string[]): Promise<void> {
-  const remembered = async (): Promise<string[]> => {
-    const { stdout } = await host.run(['sh', '-c', `cat ${host.directory}/var/lib/tartan/cluster-*.json`]);
-    const { peers } = JSON.parse(stdout) as { readonly peers: readonly { readonly subnet: string }[] };
-    return peers.map(({ subnet }) => subnet).sort();
-  };
-  await eventually(async () => expect(await remembered()).toEqual(subnets), {
-    timeoutMs: 60_000,
-    what: `${host.name} remembers its peers`,
-  });
 }
 
 /** One lab per backend; each test leaves three converged daemons behind. */
@@ -125,7 +112,7 @@ describe.each(['vxlan', 'host-gw'])('%s in Kubernetes', (type) => {
   inLab('boots while the API server is away: starts from the peers it knew, and drops who left', async (hosts) => {
     const { api } = kube;
     const [one, two, three] = hosts;
-    await memoryOf(one, ['10.5.2.0/24', '10.5.3.0/24']);
+    await remembers(one, ['10.5.2.0/24', '10.5.3.0/24']);
     await daemons[0]!.kill();
     await api.order('stop');
     // What a boot leaves of the overlay: nothing.

@@ -1,5 +1,15 @@
-import { Lab } from '@tartan/lab';
-import { HOST_GW, PREFIX, converged, leaseKeys, ourRoutes, podOf, sharedCluster, subnetsOf } from './support/cluster';
+import { Lab, eventually } from '@tartan/lab';
+import {
+  HOST_GW,
+  PREFIX,
+  converged,
+  leaseKeys,
+  ourRoutes,
+  podOf,
+  remembers,
+  sharedCluster,
+  subnetsOf,
+} from './support/cluster';
 
 const cluster = sharedCluster({ hosts: 2 });
 
@@ -75,6 +85,29 @@ cluster.test(
 
     await etcd.member.start();
     await daemons[0]!.waitUntilReady({ timeoutMs: 30_000 });
+    await converged(hosts);
+  },
+);
+
+cluster.test(
+  'boots while etcd is away: starts from the peers it knew, and is confirmed when etcd comes',
+  async (all) => {
+    const { etcd, hosts, daemons } = all;
+    const [one, two] = [hosts[0]!, hosts[1]!];
+    await remembers(one, await subnetsOf(two));
+    await daemons[0]!.kill();
+    await etcd.member.stop();
+    // What a boot leaves of the overlay: nothing.
+    await one.ip('route flush proto 158');
+    expect(await podOf(one).reaches(podOf(two).ipv4)).toBe(false);
+    await daemons[0]!.start();
+    await eventually(() => podOf(one).reaches(podOf(two).ipv4), { timeoutMs: 60_000, what: 'pods reach each other' });
+    expect((await daemons[0]!.health('/healthz')).status).toBe(200);
+    const page = await daemons[0]!.health('/readyz?verbose');
+    expect(page.status).toBe(503);
+    expect(page.body).toContain('of the last run');
+    await etcd.member.start();
+    await daemons[0]!.waitUntilReady({ timeoutMs: 60_000 });
     await converged(hosts);
   },
 );

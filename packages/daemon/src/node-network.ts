@@ -149,6 +149,11 @@ export class NodeNetwork {
     this.changes.wake();
   }
 
+  /** An administrator has written other public addresses where the node is known. */
+  addressesChanged(): void {
+    this.changes.wake();
+  }
+
   /** The same subnets with a later expiry: only our memory of them changes. */
   leaseRenewed(lease: Lease): void {
     if (!this.standing || !sameSubnets(this.standing.lease, lease)) return;

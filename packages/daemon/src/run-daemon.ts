@@ -337,6 +337,7 @@ function joinParts(
     remembered,
     ...(cluster && { annotatedAddresses: (signal: AbortSignal) => cluster.annotatedAddresses(identity.node, signal) }),
   });
+  if (cluster) cluster.onAddresses = () => network.addressesChanged();
   page.network = network;
   metrics.dataPath.status = () => network.dataPathStatus();
   const backOff = new BackOff({ initialMs: 500, maxMs: 10_000 });

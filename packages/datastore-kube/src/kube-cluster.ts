@@ -1,4 +1,6 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   BackOff,
   isTartanError,
@@ -15,6 +17,7 @@ import { KubeDatastore, type KubeDatastoreOptions } from './kube-datastore';
 import { KubeconfigCredentials } from './kubeconfig/kubeconfig-credentials';
 import { NodeObjects } from './node-objects';
 import { annotationNames, type AnnotationNames } from './nodes/annotation-names';
+import type { KubeNode } from './nodes/kube-node';
 import { NodeCondition } from './status/node-condition';
 
 /** Where a pod finds its credentials. */
@@ -46,6 +49,8 @@ export class KubeCluster {
   readonly names: AnnotationNames;
   private readonly client: ApiClient;
   private addresses: AnnotatedAddresses | null = null;
+  /** Called when the annotated addresses of our Node are not the ones that annotatedAddresses() told last. */
+  onAddresses: () => void = () => undefined;
 
   /** Throws DATASTORE_OPTION_INVALID. */
   constructor(private readonly options: KubeClusterOptions) {
@@ -87,7 +92,11 @@ export class KubeCluster {
   openDatastore(input: Pick<KubeDatastoreOptions, 'identity' | 'configPath' | 'startSpreadMs'>): KubeDatastore {
     const { client, names, options } = this;
     const { clock, logger, random = Math.random } = options;
-    return new KubeDatastore({ client, names, clock, logger, random, ...input });
+    const onOwnNode = (node: KubeNode): void => {
+      const { addresses } = this;
+      if (addresses && !isDeepStrictEqual(addresses, addressesOf(node))) this.onAddresses();
+    };
+    return new KubeDatastore({ client, names, clock, logger, random, onOwnNode, ...input });
   }
 
   /**
@@ -98,12 +107,25 @@ export class KubeCluster {
     const { client, names } = this;
     try {
       const found = await new NodeObjects({ client, names }).read(node, signal);
-      const { nodePublicIP = null, nodePublicIPv6 = null } = found.node?.annotations ?? {};
-      this.addresses = { publicIP: nodePublicIP, publicIPv6: nodePublicIPv6 };
+      this.addresses = addressesOf(found.node);
+      this.warnOfUnusable(this.addresses);
     } catch (error) {
       if (!this.addresses || !isTartanError(error, 'DATASTORE_UNAVAILABLE', 'DATASTORE_DENIED')) throw error;
     }
-    return this.addresses;
+    return usable(this.addresses);
+  }
+
+  private warnOfUnusable(addresses: AnnotatedAddresses): void {
+    const { names } = this;
+    const used = usable(addresses);
+    for (const [family, annotation] of [
+      ['publicIP', names.nodePublicIP],
+      ['publicIPv6', names.nodePublicIPv6],
+    ] as const) {
+      const value = addresses[family];
+      if (value === used[family]) continue;
+      this.options.logger.warn('annotation of the node is no address, left out', { annotation, value });
+    }
   }
 
   condition(input: {
@@ -120,6 +142,19 @@ export class KubeCluster {
   close(): void {
     this.client.close();
   }
+}
+
+function addressesOf(node: KubeNode | null): AnnotatedAddresses {
+  const { nodePublicIP = null, nodePublicIPv6 = null } = node?.annotations ?? {};
+  return { publicIP: nodePublicIP, publicIPv6: nodePublicIPv6 };
+}
+
+/** What is no address is an administrator's slip, and no reason to be without a network. */
+function usable({ publicIP, publicIPv6 }: AnnotatedAddresses): AnnotatedAddresses {
+  return {
+    publicIP: publicIP !== null && isIPv4(publicIP) ? publicIP : null,
+    publicIPv6: publicIPv6 !== null && isIPv6(publicIPv6) ? publicIPv6 : null,
+  };
 }
 
 function credentialsOf(options: KubeClusterOptions): Credentials {

@@ -36,6 +36,7 @@ import { DATASTORE_NAME, unavailable } from './api/failure';
 import { ConfigFile } from './config-file';
 import { conflict, NodeObjects } from './node-objects';
 import type { AnnotationNames } from './nodes/annotation-names';
+import type { KubeNode } from './nodes/kube-node';
 import { NodeReflector, raceAbort } from './nodes/node-reflector';
 import { NodeView } from './nodes/node-view';
 
@@ -53,6 +54,8 @@ export interface KubeDatastoreOptions {
   readonly pageSize?: number;
   readonly silenceMs?: number;
   readonly startSpreadMs?: number;
+  /** See NodeViewOptions. */
+  readonly onOwnNode?: (node: KubeNode) => void;
   /** How long a list waits for the watch to catch up; other objects than nodes may have moved the version on. */
   readonly settleMs?: number;
 }
@@ -83,7 +86,8 @@ export class KubeDatastore implements Datastore {
   constructor(private readonly options: KubeDatastoreOptions) {
     const { client, names, identity, clock, logger, configPath, random = Math.random } = options;
     setMaxListeners(0, this.closing.signal);
-    this.view = new NodeView({ clock, identity });
+    const { onOwnNode } = options;
+    this.view = new NodeView({ clock, identity, ...(onOwnNode && { onOwnNode }) });
     this.objects = new NodeObjects({ client, names });
     this.config = new ConfigFile(configPath, clock, options.pollIntervalMs ?? POLL_INTERVAL_MS);
     this.reachability = new Reachability({ datastore: this.name, clock, logger });

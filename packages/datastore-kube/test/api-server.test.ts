@@ -155,6 +155,12 @@ describe('the node condition', () => {
     await until(async () => (await shown()) === 'True TartanNotReady', 'the condition is withdrawn');
     check.pass();
     await until(async () => (await shown()) === 'False FlannelIsUp', 'the condition is written again');
+    // Events say the same, but for the first time of being ready, which is no news.
+    await until(async () => (await world.events('a')).length >= 2, 'two Events');
+    expect((await world.events('a')).sort()).toEqual([
+      'Normal NetworkReady: the pod network of this node works',
+      'Warning NetworkNotReady: kernel: the device is gone',
+    ]);
     world.signal.abort(new Error('done'));
     await running;
   });

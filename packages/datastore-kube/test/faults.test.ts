@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { silentLogger, systemClock } from '@tartan/core';
+import { ReadinessRegistry, silentLogger, systemClock } from '@tartan/core';
 import { FakeClock } from '@tartan/core/testing';
 import { annotationNames, ApiClient, FileCredentials, KubeCluster, KubeDatastore } from '../src';
 import { sampleNode, TestApiServer } from '../src/testing';
@@ -193,6 +193,51 @@ describe('access', () => {
     expect((await datastore.list(SIGNAL)).records).toEqual([]);
     await datastore.close();
     await guarded.stop();
+  });
+});
+
+it('the condition is written without permission for Events, and as soon as it can be', async () => {
+  await world.create('a', ['10.251.1.0/24']);
+  server.faults.denied.add('create events');
+  const patches = (): number => server.calls.filter((call) => call === 'patch nodes/status').length;
+  const readiness = new ReadinessRegistry({ clock: systemClock, logger: silentLogger });
+  const check = readiness.declare({ name: 'kernel', waitingFor: 'nothing programmed yet' });
+  const node = world.name('a');
+  const condition = world.cluster().condition({ node, readiness, condition: true, withdraw: true, graceMs: 1 });
+  const running = condition.run(world.signal.signal);
+  const shown = async (): Promise<string | undefined> =>
+    (await world.get('a')).status?.conditions?.find(({ type }) => type === 'NetworkUnavailable')?.status;
+  // At once, so that it comes during the first look at the readiness.
+  check.pass();
+  await until(async () => (await shown()) === 'False', 'the condition is written');
+  server.faults.denied.add('patch nodes/status');
+  const before = patches();
+  check.fail('the device is gone');
+  await until(() => patches() > before, 'a try that is refused');
+  server.faults.denied.delete('patch nodes/status');
+  await until(async () => (await shown()) === 'True', 'the condition is withdrawn');
+  expect(server.calls).toContain('create events');
+  expect(server.events).toEqual([]);
+  world.signal.abort(new Error('done'));
+  await running;
+});
+
+describe('annotated addresses', () => {
+  it('are told when they change, and what is no address is left out', async () => {
+    await world.create('a', ['10.251.1.0/24'], { 'node-public-ip': '198.51.100.1' });
+    const cluster = world.cluster();
+    const heard: string[] = [];
+    const node = world.name('a');
+    const datastore = cluster.openDatastore({ identity: { node }, configPath: '/nowhere' });
+    cluster.onAddresses = () => heard.push('changed');
+    expect(await cluster.annotatedAddresses(node, SIGNAL)).toEqual({ publicIP: '198.51.100.1', publicIPv6: null });
+    await datastore.list(SIGNAL);
+    await world.heartbeat('a');
+    expect(heard).toEqual([]);
+    await world.annotate('a', { 'node-public-ip': 'nowhere', 'node-public-ipv6': '2001:db8::1' });
+    await until(() => heard.length > 0, 'the change is told');
+    expect(await cluster.annotatedAddresses(node, SIGNAL)).toEqual({ publicIP: null, publicIPv6: '2001:db8::1' });
+    await datastore.close();
   });
 });
 

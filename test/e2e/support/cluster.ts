@@ -149,6 +149,19 @@ export async function subnetsOf(host: Host): Promise<string[]> {
 }
 
 /** Milliseconds until `condition` holds. */
+/** Waits until a host remembers peers with these subnets: what it starts from where no datastore answers. */
+export async function remembers(host: Host, subnets: readonly string[]): Promise<void> {
+  const remembered = async (): Promise<string[]> => {
+    const { stdout } = await host.run(['sh', '-c', `cat ${host.directory}/var/lib/tartan/cluster-*.json`]);
+    const { peers } = JSON.parse(stdout) as { readonly peers: readonly { readonly subnet: string }[] };
+    return peers.map(({ subnet }) => subnet).sort();
+  };
+  await eventually(async () => expect(await remembered()).toEqual(subnets), {
+    timeoutMs: 60_000,
+    what: `${host.name} remembers its peers`,
+  });
+}
+
 export async function timed(condition: () => Promise<boolean>, timeoutMs = 10_000): Promise<number> {
   const start = performance.now();
   await eventually(condition, { timeoutMs, intervalMs: 2 });

@@ -28,6 +28,8 @@ export interface NodeViewOptions {
   readonly clock: Clock;
   /** Who we are; null for a reader. */
   readonly identity: OwnerIdentity | null;
+  /** Called with our own Node when it is seen for the first time, and when it means something else than before. */
+  readonly onOwnNode?: (node: KubeNode) => void;
 }
 
 /** What stands under one key. */
@@ -152,7 +154,9 @@ export class NodeView {
     const before = this.nodes.get(name);
     if (!node) return this.nodes.delete(name) ? [name] : [];
     this.nodes.set(name, node);
-    return before && nodeIdentity(before) === nodeIdentity(node) ? [] : [name];
+    if (before && nodeIdentity(before) === nodeIdentity(node)) return [];
+    if (name === this.options.identity?.node) this.options.onOwnNode?.(node);
+    return [name];
   }
 
   /** Works out what the touched nodes mean now; everything together is one change. */

@@ -57,6 +57,8 @@ export class NodeCondition {
   private told: Verdict | null = null;
   private announced: Verdict | null = null;
   private failing = false;
+  /** The readiness has changed since the turn under way began. */
+  private changed = false;
   private wake: () => void = () => undefined;
 
   constructor(private readonly options: NodeConditionOptions) {
@@ -71,10 +73,13 @@ export class NodeCondition {
     this.observe();
     try {
       while (!signal.aborted) {
-        const failed = await this.turn(signal);
+        this.changed = false;
+        const graceMs = this.graceLeftMs();
+        const failed = await this.turn(graceMs <= 0, signal);
         if (!failed) backOff.reset();
-        const ms = failed ? backOff.next() : Math.min(this.decisionMs(), verifyMs * (0.9 + 0.2 * random()));
-        await this.pause(ms, signal);
+        const lookMs = Math.min(graceMs > 0 ? graceMs : Infinity, verifyMs * (0.9 + 0.2 * random()));
+        // What changed during the turn woke nobody.
+        if (!this.changed) await this.pause(failed ? backOff.next() : lookMs, signal);
       }
     } finally {
       unlisten();
@@ -89,30 +94,27 @@ export class NodeCondition {
     } else if (this.unreadySince === Infinity) {
       this.unreadySince = clock.monotonic();
     }
+    this.changed = true;
     this.wake();
   }
 
-  /** What should be told; null: nothing new. */
-  private verdict(): Verdict | null {
+  /** What should be told; null: nothing yet. While an unready node has grace left, what was told stays. */
+  private verdict(graceOver: boolean): Verdict | null {
     const { readiness } = this.options;
     if (readiness.ready) return UP;
-    if (this.decisionMs() > 0) return null;
+    if (!graceOver) return this.told;
     return { status: 'True', reason: 'TartanNotReady', message: readiness.missing.slice(0, LONGEST_MESSAGE) };
   }
 
-  /** Milliseconds until being unready counts; Infinity while ready, or once it was told. */
-  private decisionMs(): number {
+  /** Milliseconds until being unready counts; Infinity while ready. */
+  private graceLeftMs(): number {
     const { clock, graceMs = 30_000, startGraceMs = 120_000 } = this.options;
-    if (this.unreadySince === Infinity) return Infinity;
-    const grace = this.everReady ? graceMs : startGraceMs;
-    const left = this.unreadySince + grace - clock.monotonic();
-    if (left > 0) return left;
-    return this.told?.status === 'True' || this.announced?.status === 'True' ? Infinity : 0;
+    return this.unreadySince + (this.everReady ? graceMs : startGraceMs) - clock.monotonic();
   }
 
   /** True when it must be tried again soon. */
-  private async turn(signal: AbortSignal): Promise<boolean> {
-    const verdict = this.verdict() ?? (this.unreadySince === Infinity ? null : this.told);
+  private async turn(graceOver: boolean, signal: AbortSignal): Promise<boolean> {
+    const verdict = this.verdict(graceOver);
     if (!verdict) return false;
     if (verdict.status !== this.announced?.status) await this.announce(verdict, signal);
     if (!this.options.condition || (verdict.status === 'True' && !this.options.withdraw)) return false;

@@ -24,6 +24,8 @@ interface Order {
   readonly do: string;
   readonly name?: string;
   readonly node?: SampleNodeOptions;
+  /** For `create-pod`. */
+  readonly nodeName?: string;
   readonly patch?: JsonObject;
   /** For `faults`: members to set; `denied` as a list. */
   readonly faults?: JsonObject & { readonly denied?: readonly string[] };
@@ -38,6 +40,8 @@ function carryOut(server: TestApiServer, order: Order): unknown {
       return server.stop().then(() => null);
     case 'create':
       return server.nodes.create(sampleNode(node as SampleNodeOptions));
+    case 'create-pod':
+      return server.pods.create({ metadata: { name }, spec: { nodeName: order.nodeName } });
     case 'patch':
       return patchBoth(server, name, patch);
     case 'delete':

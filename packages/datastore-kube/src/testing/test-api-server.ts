@@ -187,6 +187,7 @@ export class TestApiServer {
   // ---- list ----
 
   private list({ resource, query }: Call, response: ServerResponse): void {
+    if (resource === 'events') return this.listEvents(query, response);
     const store = resource === 'nodes' ? this.nodes : this.pods;
     const asked = query.get('resourceVersion');
     if (asked && Number(asked) > store.version) {
@@ -212,6 +213,15 @@ export class TestApiServer {
       metadata,
       page.map((name) => store.get(name)),
     );
+  }
+
+  private listEvents(query: URLSearchParams, response: ServerResponse): void {
+    const wanted = /^involvedObject\.name=(.*)$/.exec(query.get('fieldSelector') ?? '')?.[1];
+    const items = this.events.filter(
+      ({ involvedObject }) => wanted === undefined || (involvedObject as { name?: string }).name === wanted,
+    );
+    const metadata = { resourceVersion: String(this.nodes.version) };
+    json(response, 200, { kind: 'EventList', apiVersion: 'v1', metadata, items });
   }
 
   private async sendList(response: ServerResponse, metadata: object, items: readonly StoredObject[]): Promise<void> {

@@ -2,7 +2,7 @@
  * The API server that the tests run against: the test API server, or, with KUBECONFIG in the environment, a real one. There the tests
  * make Node objects of their own (names and label `tartan-test-<random>`, annotations below a prefix of their own, so that no network
  * daemon of the cluster takes them for nodes) and delete them afterwards. Needed permissions: get, list, watch, create, patch and
- * delete on nodes, patch on nodes/status, create on events in the namespace default.
+ * delete on nodes, patch on nodes/status, create and list on events in the namespace default (Events end by themselves, after an hour).
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -132,6 +132,14 @@ export class KubeWorld {
     return Object.fromEntries(
       all.filter(([key]) => key.startsWith(start)).map(([key, value]) => [key.slice(start.length), value]),
     );
+  }
+
+  /** Events about the node, as `type reason: message`. */
+  async events(short: string): Promise<string[]> {
+    const selector = encodeURIComponent(`involvedObject.name=${this.name(short)}`);
+    const list = await this.call('GET', `/api/v1/namespaces/default/events?fieldSelector=${selector}`);
+    const { items } = list as { items: { type: string; reason: string; message: string }[] };
+    return items.map(({ type, reason, message }) => `${type} ${reason}: ${message}`);
   }
 
   async remove(short: string): Promise<void> {
