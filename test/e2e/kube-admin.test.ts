@@ -1,10 +1,10 @@
 import { type Host, type LabDaemon } from '@tartan/lab';
-import { ourRoutes } from './support/cluster';
 import { eventuallyEqual, FLANNEL, startKubeDaemon, startKubeLab, type KubeLab } from './support/kube';
+import { fdbOf } from './support/vxlan';
 
 /* What an administrator says of single nodes: by the pod that a daemon runs in, by options, and by annotations while it runs. */
 
-const NETWORK = { Network: '10.5.0.0/16', EnableNFTables: true, SubnetLen: 8, Backend: { Type: 'host-gw' } };
+const NETWORK = { Network: '10.5.0.0/16', EnableNFTables: true, SubnetLen: 8, Backend: { Type: 'vxlan' } };
 
 let kube: KubeLab;
 let one: Host;
@@ -26,8 +26,8 @@ async function annotate(annotations: Record<string, string | null>): Promise<voi
 
 /** Where the other node sends what is for ours, and what ours publishes. */
 async function known(): Promise<unknown> {
-  const [route] = await ourRoutes(two);
-  return [await kube.api.annotation(one.name, 'public-ip'), route?.gateway];
+  const destinations = (await fdbOf(two)).map((entry) => entry.split(' ')[1]);
+  return [await kube.api.annotation(one.name, 'public-ip'), ...destinations];
 }
 
 test('without NODE_NAME the node is that of the pod, once it can be asked; a config that flannel takes is taken', async () => {
@@ -60,7 +60,7 @@ test('node-public-ip and public-ip-overwrite are followed while the daemon runs,
   await first.process.waitForLog(/annotation of the node is no address, left out.*nowhere/);
   await first.restart();
   await first.waitUntilReady({ timeoutMs: 60_000 });
-});
+}, 120_000);
 
 test('what the daemon asks of the API server is on /metrics and /v1/status', async () => {
   const { body } = await first.health('/metrics');

@@ -4,7 +4,7 @@ import { ReadinessRegistry, silentLogger, systemClock } from '@tartan/core';
 import { FakeClock } from '@tartan/core/testing';
 import { annotationNames, ApiClient, FileCredentials, KubeCluster, KubeDatastore } from '../src';
 import { sampleNode, TestApiServer } from '../src/testing';
-import { KubeWorld, kubeconfig, readEvents, until } from './support/world';
+import { KubeWorld, kubeconfig, READ_KUBECONFIG, readEvents, until } from './support/world';
 
 /* What only a server that misbehaves on request can show. */
 
@@ -242,12 +242,11 @@ describe('annotated addresses', () => {
 });
 
 describe('a kubeconfig file', () => {
-  const PROGRAM = join(__dirname, '../dist/kubeconfig/read-kubeconfig.js');
   const open = (kubeconfigFile: string): KubeDatastore =>
     new KubeCluster({
       apiUrls: [],
       kubeconfigFile,
-      kubeconfigProgram: PROGRAM,
+      kubeconfigProgram: READ_KUBECONFIG,
       annotationPrefix: world.prefix,
       env: {},
       clock: systemClock,

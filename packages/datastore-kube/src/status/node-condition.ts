@@ -79,7 +79,7 @@ export class NodeCondition {
         if (!failed) backOff.reset();
         const lookMs = Math.min(graceMs > 0 ? graceMs : Infinity, verifyMs * (0.9 + 0.2 * random()));
         // What changed during the turn woke nobody.
-        if (!this.changed) await this.pause(failed ? backOff.next() : lookMs, signal);
+        if (!this.hasChanged()) await this.pause(failed ? backOff.next() : lookMs, signal);
       }
     } finally {
       unlisten();
@@ -96,6 +96,11 @@ export class NodeCondition {
     }
     this.changed = true;
     this.wake();
+  }
+
+  /** A function, since the flag changes across an await. */
+  private hasChanged(): boolean {
+    return this.changed;
   }
 
   /** What should be told; null: nothing yet. While an unready node has grace left, what was told stays. */

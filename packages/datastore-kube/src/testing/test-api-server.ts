@@ -187,7 +187,10 @@ export class TestApiServer {
   // ---- list ----
 
   private list({ resource, query }: Call, response: ServerResponse): void {
-    if (resource === 'events') return this.listEvents(query, response);
+    if (resource === 'events') {
+      this.listEvents(query, response);
+      return;
+    }
     const store = resource === 'nodes' ? this.nodes : this.pods;
     const asked = query.get('resourceVersion');
     if (asked && Number(asked) > store.version) {

@@ -1,11 +1,13 @@
 /**
  * The API server that the tests run against: the test API server, or, with KUBECONFIG in the environment, a real one. There the tests
  * make Node objects of their own (names and label `tartan-test-<random>`, annotations below a prefix of their own, so that no network
- * daemon of the cluster takes them for nodes) and delete them afterwards. Needed permissions: get, list, watch, create, patch and
+ * daemon of the cluster takes them for nodes) and delete them afterwards; what a run that was killed leaves behind goes with
+ * `kubectl delete nodes -l tartan-test`. Needed permissions: get, list, watch, create, patch and
  * delete on nodes, patch on nodes/status, create and list on events in the namespace default (Events end by themselves, after an hour).
  */
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isTartanError, silentLogger, systemClock, type LeaseEvent, type OwnerIdentity } from '@tartan/core';
@@ -14,7 +16,7 @@ import { KubeconfigCredentials } from '../../src/kubeconfig/kubeconfig-credentia
 import { sampleNode, TestApiServer } from '../../src/testing';
 
 export const kubeconfig = process.env['KUBECONFIG'] ?? '';
-const PROGRAM = join(__dirname, '../../dist/kubeconfig/read-kubeconfig.js');
+export const READ_KUBECONFIG = join(__dirname, '../../dist/kubeconfig/read-kubeconfig.js');
 
 export interface NodeBody {
   readonly metadata: { readonly annotations?: Readonly<Record<string, string>>; readonly resourceVersion?: string };
@@ -28,6 +30,7 @@ export class KubeWorld {
   readonly prefix = `${this.run}.example.org`;
   readonly signal = new AbortController();
   readonly directory = mkdtempSync(join(tmpdir(), 'tartan-kube-'));
+  private static readOnce = '';
   private readonly made = new Set<string>();
   private readonly opened: KubeDatastore[] = [];
   readonly clusters: KubeCluster[] = [];
@@ -38,10 +41,24 @@ export class KubeWorld {
     private readonly admin: ApiClient,
   ) {}
 
+  /** What stands in KUBECONFIG, read once for all: loading the client package takes a second each time. */
+  private static program(): string {
+    if (KubeWorld.readOnce === '') {
+      const directory = mkdtempSync(join(tmpdir(), 'tartan-kubeconfig-'));
+      process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+      const printed = execFileSync(process.execPath, [READ_KUBECONFIG, kubeconfig], { encoding: 'utf8' });
+      const path = join(directory, 'print.js');
+      writeFileSync(path, `process.stdout.write(${JSON.stringify(printed)})`, { mode: 0o600 });
+      KubeWorld.readOnce = path;
+    }
+    return KubeWorld.readOnce;
+  }
+
   static async open(): Promise<KubeWorld> {
     const clock = systemClock;
     if (kubeconfig !== '') {
-      const credentials = new KubeconfigCredentials({ path: kubeconfig, servers: [], clock, program: PROGRAM });
+      const program = KubeWorld.program();
+      const credentials = new KubeconfigCredentials({ path: kubeconfig, servers: [], clock, program });
       return new KubeWorld(null, new ApiClient({ credentials, clock, timeoutMs: 20_000 }));
     }
     const server = await new TestApiServer().start();
@@ -61,7 +78,7 @@ export class KubeWorld {
     const cluster = new KubeCluster({
       apiUrls,
       kubeconfigFile: kubeconfig,
-      kubeconfigProgram: PROGRAM,
+      ...(kubeconfig !== '' && { kubeconfigProgram: KubeWorld.program() }),
       annotationPrefix: this.prefix,
       env: {},
       clock: systemClock,
