@@ -2,6 +2,7 @@ import type { DataPath, DataPathBypass, DataPathFeature, DataPathStatus, Link, P
 import { receivingDeviceName, type KernelPathPeer } from './kernel-path';
 import type { KernelPathHolder } from './kernel-path-holder';
 import type { LoopHolder } from './loop-holder';
+import type { LoopMemory } from './loop-memory';
 import type { CreatePacketLoop, PacketLoopOptions } from './packet-loop';
 import type { UdpPlan } from './plan';
 
@@ -11,6 +12,10 @@ export interface UdpDataPathOptions {
   readonly loopOptions: PacketLoopOptions;
   readonly netlink: Pick<RtNetlink, 'subscribe'>;
   readonly kernelPaths: KernelPathHolder;
+  /** Networks of the overlay. */
+  readonly networks: readonly string[];
+  /** Keeps the loop for the next process; absent where nothing may be kept. */
+  readonly memory?: Pick<LoopMemory, 'remember' | 'close'>;
   /** A kernel path was opened for this network. */
   readonly usesKernel: boolean;
   /** What the operator should know of the choice. */
@@ -39,10 +44,12 @@ export class UdpDataPath implements DataPath {
   }
 
   async program(plan: Plan): Promise<void> {
-    const { holder, createLoop, loopOptions } = this.options;
+    const { holder, createLoop, loopOptions, memory, networks } = this.options;
     const loop = await holder.acquire(this, createLoop, loopOptions);
     const { routes, kernelPeers } = (plan as UdpPlan).dataPath;
     loop.setRoutes(routes);
+    const { ifindex } = holder;
+    if (ifindex !== undefined) memory?.remember({ options: loopOptions, ifindex, networks, routes });
     await this.programKernel(kernelPeers);
   }
 
@@ -71,7 +78,8 @@ export class UdpDataPath implements DataPath {
   }
 
   async close(): Promise<void> {
-    const { holder, kernelPaths, usesKernel } = this.options;
+    const { holder, kernelPaths, usesKernel, memory } = this.options;
+    if (!holder.isShared(this)) await memory?.close();
     if (usesKernel) await kernelPaths.release(this);
     await holder.release(this);
   }

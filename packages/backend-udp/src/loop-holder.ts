@@ -13,7 +13,8 @@ export interface LoopHolderOptions {
   readonly logger: Logger;
 }
 
-interface Running {
+/** A loop that runs. */
+export interface Running {
   readonly loop: PacketLoop;
   readonly options: PacketLoopOptions;
   /** Index of its TUN: another one, or none, means that the loop's device was deleted. */
@@ -34,6 +35,12 @@ export class LoopHolder {
     this.claims.add(owner);
   }
 
+  /** Takes a loop that runs already for the first claim. No other may run. */
+  adopt(running: Running): void {
+    this.running = running;
+    this.announce(running);
+  }
+
   /** A loop that runs with these options on a TUN that is there. Rejects with the loop's errors when it cannot be started. */
   acquire(owner: object, create: CreatePacketLoop, options: PacketLoopOptions): Promise<PacketLoop> {
     return this.inTurn(async () => {
@@ -51,6 +58,11 @@ export class LoopHolder {
     return this.inTurn(async () => {
       if (this.claims.size === 0) await this.stop();
     });
+  }
+
+  /** True when somebody besides `owner` keeps the loop. */
+  isShared(owner: object): boolean {
+    return this.claims.size > (this.claims.has(owner) ? 1 : 0);
   }
 
   /** True when we ourselves listen there. */
@@ -80,13 +92,17 @@ export class LoopHolder {
   private async start(loop: PacketLoop, options: PacketLoopOptions): Promise<PacketLoop> {
     await loop.start();
     this.running = { loop, options, ifindex: await this.indexOf(options.tunName) };
+    this.announce(this.running);
+    return loop;
+  }
+
+  private announce({ loop, options }: Running): void {
     const off = loop.features().filter(({ on }) => !on);
     this.options.logger.info('packet loop runs', {
       ifname: options.tunName,
       port: options.listen.port,
       off: off.map(({ name, reason }) => `${name} (${reason ?? 'no reason given'})`),
     });
-    return loop;
   }
 
   private async stop(): Promise<void> {

@@ -16,18 +16,22 @@ import {
   type Lease,
   type RtNetlink,
 } from '@tartan/core';
+import { isDeepStrictEqual } from 'node:util';
 import { UdpDataPath } from './data-path';
 import { fallbackFinding, kernelPathFeature, NEEDS_IPV4_UNDERLAY } from './datapath-choice';
 import { KernelPath, kernelPathAnnouncement, kernelPathLeftovers, removeKernelPath } from './kernel-path';
 import { KernelPathHolder, type KernelPathHolderOptions } from './kernel-path-holder';
 import { LoopHolder } from './loop-holder';
+import { LoopMemory } from './loop-memory';
 import { loadPacketLoop } from './load-packet-loop';
+import { plainOptions } from './native/plain-options';
 import { readUdpOptions, type UdpOptions } from './options';
 import type { CreatePacketLoop, PacketLoopOptions } from './packet-loop';
 import { planUdp } from './plan';
 import { checkDeviceConflict } from './preflight/device-conflict';
 import { checkPortFree } from './preflight/port-free';
 import { checkTunAccess } from './preflight/tun-access';
+import { takeResumedLoop, type RunningLoop } from './resumed-loop';
 import { describeTunnel, TUN_NAME, type Tunnel } from './tunnel';
 
 /*
@@ -43,7 +47,7 @@ import { describeTunnel, TUN_NAME, type Tunnel } from './tunnel';
  *
  * The parts: options.ts; tunnel.ts (our end: device, address, MTU); peer.ts and separate-peers.ts (whom can we talk to?); plan.ts (leases
  * in, kernel objects and the loop's table out, pure); packet-loop.ts (the contract of the loop); loop-holder.ts and data-path.ts (its
- * life); kernel-path/ and kernel-path-holder.ts (the same in the kernel, where the operator asks for it); preflight/ (what will go wrong on this host).
+ * life); loop-memory.ts and resume/ (its life across a restart of the daemon); kernel-path/ and kernel-path-holder.ts (the same in the kernel, where the operator asks for it); preflight/ (what will go wrong on this host).
  */
 
 /** What the backend does outside of BackendContext; tests give it another one. */
@@ -55,6 +59,8 @@ export interface UdpEnvironment {
   /** Rejects with PACKET_LOOP_PORT_IN_USE. */
   checkPortFree(local: IpAddress, port: number): Promise<void>;
   kernelPath(context: Pick<BackendContext, 'netlink' | 'logger'>): Omit<KernelPathHolderOptions, 'logger'>;
+  /** The loop that this process went on with at its start, if any; gives it once. */
+  takeResumedLoop(options: PacketLoopOptions): RunningLoop | undefined;
 }
 
 const realEnvironment: UdpEnvironment = {
@@ -65,19 +71,23 @@ const realEnvironment: UdpEnvironment = {
     create: () => new KernelPath({ netlink, logger }),
     remove: () => removeKernelPath({ netlink, tunName: TUN_NAME }),
   }),
+  takeResumedLoop,
 };
 
 /** What outlives a network that is brought up anew. */
 interface Holders {
   readonly loop: LoopHolder;
   readonly kernelPaths: KernelPathHolder;
+  /** Absent where nothing may be kept. */
+  readonly memory?: LoopMemory;
 }
 
 export function createUdpModule(environment: UdpEnvironment): BackendModule {
   const holders = new WeakMap<RtNetlink, Holders>();
   const holdersFor = (context: BackendContext): Holders => {
-    const { netlink, logger } = context;
+    const { netlink, logger, clock, resume } = context;
     const present = holders.get(netlink) ?? {
+      ...(resume && { memory: new LoopMemory({ ...resume, clock, logger }) }),
       loop: new LoopHolder({ netlink, logger }),
       kernelPaths: new KernelPathHolder({ ...environment.kernelPath(context), logger }),
     };
@@ -143,6 +153,7 @@ class UdpBackend implements Backend {
     await environment.checkTunAccess();
     const createLoop = environment.loadLoop(this.context);
     signal.throwIfAborted();
+    await this.settleResumedLoop(tunnel, options);
     if (!holders.loop.listensOn(tunnel.local, tunnel.port)) await environment.checkPortFree(tunnel.local, tunnel.port);
     signal.throwIfAborted();
     const hostHasIpv6 = (await netlink.readSysctl('net/ipv6/conf/all/disable_ipv6')) !== undefined;
@@ -177,10 +188,12 @@ class UdpBackend implements Backend {
       ...(backendData !== undefined && { backendData }),
     };
     const { netlink } = this.context;
-    const { loop: holder, kernelPaths } = this.holders;
+    const { loop: holder, kernelPaths, memory } = this.holders;
     const loopOptions = describeLoop(tunnel, options);
+    const networks = networksOf(tunnel);
     const dataPath = new UdpDataPath({
-      ...{ holder, createLoop, loopOptions, netlink, kernelPaths },
+      ...{ holder, createLoop, loopOptions, netlink, kernelPaths, networks },
+      ...(memory && { memory }),
       usesKernel: backendData !== undefined,
       features: kernelPathFeature(options.datapath, kernelProblem),
     });
@@ -190,6 +203,20 @@ class UdpBackend implements Backend {
       dataPath,
       close: () => dataPath.close(),
     };
+  }
+
+  /** A loop that this process went on with knows only what the last one did: it stays if the config of now says the same. */
+  private async settleResumedLoop(tunnel: Tunnel, options: UdpOptions): Promise<void> {
+    const loopOptions = describeLoop(tunnel, options);
+    const resumed = this.environment.takeResumedLoop(loopOptions);
+    if (!resumed) return;
+    const { loop, saved } = resumed;
+    if (isDeepStrictEqual([saved.options, saved.networks], [plainOptions(loopOptions), networksOf(tunnel)])) {
+      this.holders.loop.adopt({ loop, options: loopOptions, ifindex: saved.ifindex });
+      return;
+    }
+    this.context.logger.info('the packet loop of the last run is stopped, since the network config is another one');
+    await loop.stop();
   }
 
   /** Only what the kernel has taken already is announced: peers rely on it at once. */
@@ -218,6 +245,10 @@ function checkLease({ subnet, ipv6Subnet }: Lease, { overlays }: Tunnel): void {
     if (family === 4 ? subnet : ipv6Subnet) continue;
     throw new TartanError('BACKEND_LEASE_INCOMPLETE', { backend: 'udp', family });
   }
+}
+
+function networksOf({ overlays }: Tunnel): string[] {
+  return overlays.map(({ network }) => network.toString());
 }
 
 function describeLoop({ ifname, mtuBytes, local, port }: Tunnel, options: UdpOptions): PacketLoopOptions {

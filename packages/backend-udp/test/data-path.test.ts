@@ -1,6 +1,11 @@
-import type { BackendNetwork, DataPath } from '@tartan/core';
+import { Ipv4Address, type BackendNetwork, type DataPath } from '@tartan/core';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeSavedLoop, type SavedLoop } from '../src/resume/saved-loop';
 import { FakePacketHost } from './support/fake-packet-loop';
 import { externalInterface, fakeModule, hostKernel, networkConfig, peer, planFor, startNetwork } from './support/nodes';
+import { savedLoop } from './support/saved';
 
 function setUp() {
   const { module, host } = fakeModule(new FakePacketHost());
@@ -172,5 +177,106 @@ describe('the packet loop', () => {
     await startNetwork(module, { netlink, config });
     await startNetwork(module, { netlink, config: networkConfig('ipv4', { Port: 9000 }) });
     expect(checked).toEqual([8285, 9000]);
+  });
+});
+
+describe('a loop that the process went on with', () => {
+  const saved = savedLoop({ ifindex: 3 });
+
+  async function resumedHost(change: Partial<SavedLoop> = {}, options = {}) {
+    const netlink = hostKernel();
+    const host = new FakePacketHost();
+    const first = host.create(describeFirst(), netlink);
+    await first.start();
+    let given = false;
+    const portChecks: number[] = [];
+    const { module } = fakeModule(host, {
+      takeResumedLoop: () => {
+        if (given) return undefined;
+        given = true;
+        return { loop: first, saved: { ...saved, ifindex: netlink.link('flannel0').index, ...change } };
+      },
+      checkPortFree: (_, port) => {
+        portChecks.push(port);
+        return Promise.resolve();
+      },
+    });
+    const network = await startNetwork(module, {
+      netlink,
+      config: networkConfig('ipv4', options),
+      externalInterface: externalInterface(),
+    });
+    return { host, first, network, portChecks };
+  }
+
+  const describeFirst = () => ({
+    tunName: 'flannel0',
+    mtuBytes: 1472,
+    listen: { ipv4: Ipv4Address.parse('192.168.50.1'), port: 8285 },
+  });
+
+  it('is the loop of the network, with the saved peers until the first plan', async () => {
+    const { host, first, network, portChecks } = await resumedHost();
+    expect(portChecks).toEqual([]);
+    expect(pathOf(network).status().running).toBe(true);
+    await program(network, 2, 4);
+    expect(host.loops).toEqual([first]);
+    expect(first.routeLines).toEqual([
+      '10.5.2.0/24 192.168.50.2:8285 from 10.5.2.0',
+      '10.5.4.0/24 192.168.50.4:8285 from 10.5.4.0',
+    ]);
+    await network.close();
+    expect(first.state).toBe('stopped');
+  });
+
+  it.each([
+    ['port', {}, { Port: 9000 }],
+    ['MTU', {}, { MTU: 1400 }],
+    ['keep-alive', {}, { Keepalive: 25 }],
+    ['offloads', {}, { UDPGRO: false }],
+    ['network', { networks: ['10.6.0.0/16'] }, {}],
+    ['families', { networks: ['10.5.0.0/16', 'fc00::/48'] }, {}],
+  ])('is stopped at once when the config has another %s', async (_, change, options) => {
+    const { host, first, network, portChecks } = await resumedHost(change, options);
+    expect(first.state).toBe('stopped');
+    expect(portChecks).toHaveLength(1);
+    await program(network, 2);
+    expect(host.running).not.toBe(first);
+    expect(host.running?.routeLines).toHaveLength(1);
+    await network.close();
+  });
+
+  it('is replaced when its device is another one by now', async () => {
+    const { host, first, network } = await resumedHost({ ifindex: 999 });
+    await program(network, 2);
+    expect(first.state).toBe('stopped');
+    expect(host.running).toBe(host.loops[1]);
+    await network.close();
+  });
+});
+
+describe('what the next process goes on with', () => {
+  it('is remembered with every table, and written out when nobody needs the loop any more', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'data-path-'));
+    const resume = { path: join(folder, 'resume-1'), startedWith: 'options' };
+    const { module } = fakeModule(new FakePacketHost());
+    const netlink = hostKernel();
+    const start = (): Promise<BackendNetwork> =>
+      startNetwork(module, { netlink, config: networkConfig('ipv4'), resume });
+    const [first, second] = [await start(), await start()];
+    await program(first, 2);
+    await program(second, 2, 3);
+    await first.close();
+    expect(existsSync(resume.path)).toBe(false);
+    await second.close();
+    const { startedWith, ifindex, networks, routes, options } = decodeSavedLoop(readFileSync(resume.path));
+    expect({ startedWith, ifindex, networks, options }).toEqual({
+      startedWith: 'options',
+      ifindex: netlink.link('flannel0').index,
+      networks: ['10.5.0.0/16'],
+      options: savedLoop().options,
+    });
+    expect(routes).toHaveLength(112);
+    rmSync(folder, { recursive: true });
   });
 });

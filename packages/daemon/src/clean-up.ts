@@ -17,6 +17,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { type CleanUpScope, findScope, ownsDevice, ownsPrefix } from './clean-up-scope';
 import { lastLeaseKey } from './datastores';
+import { resumeFile } from './resume-file';
 
 /*
  * `tartand --cleanup`: removes what this daemon made on this host, and nothing else. Ours are rules in flannel's tables and chains, routes with our
@@ -53,8 +54,9 @@ export async function cleanUp(input: CleanUpOptions): Promise<boolean> {
   const { objects, leftovers } = await ownObjects(scope, input);
   const leftoversDone = await removeLeftovers(leftovers, input);
   const kernelDone = await removeFromKernel(objects, input);
-  const { subnetFile } = options;
-  const files = [subnetFile, nodeStatusPath(subnetFile), memory.path, cluster.path].filter((file) => existsSync(file));
+  const { subnetFile, stateDir } = options;
+  const state = [memory.path, cluster.path, resumeFile(stateDir, place.key)];
+  const files = [subnetFile, nodeStatusPath(subnetFile), ...state].filter((file) => existsSync(file));
   for (const file of files) {
     tell(`  file ${file}`);
     if (!options.dryRun) await rm(file, { force: true });

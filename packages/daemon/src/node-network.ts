@@ -12,6 +12,7 @@ import {
   type Logger,
   type NetworkConfig,
   type OwnerIdentity,
+  type ResumePlace,
   type RtNetlink,
   BackOff,
   Ipv4Address,
@@ -78,6 +79,10 @@ export interface NodeNetworkOptions {
   readonly logger: Logger;
   /** Absent where the world has no packet filter. */
   readonly firewall?: FirewallAccess;
+  /** Absent where nothing is kept for the next process. */
+  readonly resume?: ResumePlace;
+  /** Called with the backend that the config names, before it is made. */
+  readonly onBackend?: (type: string) => Promise<void>;
 }
 
 export class NodeNetwork {
@@ -177,8 +182,12 @@ export class NodeNetwork {
       }
     } finally {
       this.follower.close();
-      await this.standing?.network.close();
     }
+  }
+
+  /** Gives back what the network holds. A data path of its own (udp's packet loop) carries packets until then, so this comes last of all. */
+  async close(): Promise<void> {
+    await this.standing?.network.close();
   }
 
   /** The datastore has answered for the lease, so it is worth asking again for the addresses as well. */
@@ -212,8 +221,9 @@ export class NodeNetwork {
   }
 
   private async bringUp(config: NetworkConfig, signal: AbortSignal): Promise<void> {
-    const { checks, lease: nodeLease } = this.deps;
+    const { checks, lease: nodeLease, onBackend } = this.deps;
     const module = await checks.guard('backend', signal, () => this.findBackend(config));
+    await onBackend?.(module.type);
     const externalInterface = await checks.guard('interface', signal, () => this.selectInterface(config, signal));
     this.chosen = externalInterface;
     this.follower.follow(externalInterface);
@@ -235,10 +245,10 @@ export class NodeNetwork {
   }
 
   private createBackend(module: BackendModule, config: NetworkConfig, externalInterface: ExternalInterface) {
-    const { netlink, clock, identity, logger, firewall } = this.deps;
+    const { netlink, clock, identity, logger, firewall, resume } = this.deps;
     const child = logger.child({ backend: module.type });
     const context = { config, externalInterface, netlink, clock, identity, logger: child };
-    return module.create({ ...context, ...(firewall && { firewall }) });
+    return module.create({ ...context, ...(firewall && { firewall }), ...(resume && { resume }) });
   }
 
   private async selectInterface(config: NetworkConfig, signal: AbortSignal): Promise<ExternalInterface> {

@@ -18,6 +18,11 @@ export class Releases {
     this.steps.push({ name, run });
   }
 
+  /** A step that comes after all others. */
+  addLast(name: string, run: () => void | Promise<void>): void {
+    this.steps.unshift({ name, run });
+  }
+
   /** Takes all steps within about `graceMs`. Never rejects. */
   async run(graceMs: number): Promise<void> {
     const deadline = this.options.clock.monotonic() + graceMs;

@@ -30,14 +30,16 @@ import { withBlackholeRoute } from './blackhole-route';
 import { ClusterMemory } from './cluster-memory';
 import { ConfigSource, type ConfigSourceListener } from './config-source';
 import { followDatastore } from './datastore-check';
+import type { EarlyResume } from './early-resume';
 import { lastLeaseKey } from './datastores';
 import { loadBackends } from './load-backends';
 import { NodeLease, type NodeLeaseListener } from './node-lease';
-import { type NetworkSink, NodeNetwork } from './node-network';
+import { type NetworkSink, type NodeNetworkOptions, NodeNetwork } from './node-network';
 import { NodeStatusFile } from './node-status-file';
 import { type Observation, openObservation } from './observation';
 import { PeerProgrammer, type PeerProgrammerOptions } from './peer-programmer';
 import { Releases } from './releases';
+import { logResumption, resumeFile } from './resume-file';
 import { type Part, beforeAbort, runParts } from './run-parts';
 import { SubnetFile } from './subnet-file';
 import { TrafficRules } from './traffic-rules';
@@ -66,12 +68,15 @@ export interface RunOptions {
   readonly logger: Logger;
   /** Aborts with ShutdownRequested for an orderly stop. */
   readonly signal: AbortSignal;
+  /** What this process went on with before anything else; absent: nothing is kept for the next process. */
+  readonly earlyResume?: EarlyResume;
   /** The real one unless given. */
   readonly world?: World;
 }
 
 /** What every step of the making gets. */
-interface Making extends Required<RunOptions> {
+interface Making extends RunOptions {
+  readonly world: World;
   readonly releases: Releases;
 }
 
@@ -93,6 +98,7 @@ async function makeParts(making: Making): Promise<Part[]> {
   const { clock } = world;
   const notifyEnvironment = takeNotifyEnvironment(env, process.pid);
   logStart(options, env, logger);
+  if (making.earlyResume) logResumption(making.earlyResume, logger);
   const observation = await openObservation({ options, notifyEnvironment, clock, logger, signal, releases });
   const cluster = world.openCluster?.(options, env, logger) ?? null;
   if (cluster) {
@@ -293,7 +299,7 @@ interface Made extends Files {
 }
 
 function joinParts(
-  { options, logger, world }: Making,
+  { options, logger, world, earlyResume, releases }: Making,
   { checks, metrics, page, readiness }: Observation,
   made: Made,
 ): Part[] {
@@ -336,8 +342,10 @@ function joinParts(
     onInterfaceChanged,
     remembered,
     ...(cluster && { annotatedAddresses: (signal: AbortSignal) => cluster.annotatedAddresses(identity.node, signal) }),
+    ...(earlyResume && resumeParts(earlyResume, options)),
   });
   if (cluster) cluster.onAddresses = () => network.addressesChanged();
+  releases.addLast('network', () => network.close());
   page.network = network;
   metrics.dataPath.status = () => network.dataPathStatus();
   const backOff = new BackOff({ initialMs: 500, maxMs: 10_000 });
@@ -373,6 +381,17 @@ function joinParts(
     { name: 'datastore', run: (signal) => followDatastore({ datastore, check: checks.datastore, clock }, signal) },
     ...(cluster ? [nodeCondition(cluster, identity, options, readiness)] : []),
   ];
+}
+
+/** A backend that is not the one of the last run has no use for what was gone on with. */
+function resumeParts(
+  earlyResume: EarlyResume,
+  options: DaemonOptions,
+): Pick<NodeNetworkOptions, 'resume' | 'onBackend'> {
+  return {
+    resume: { path: resumeFile(options.stateDir, lastLeaseKey(options)), startedWith: earlyResume.startedWith },
+    onBackend: (type) => (type === earlyResume.backendType ? Promise.resolve() : earlyResume.drop()),
+  };
 }
 
 /** Until the first complete list: what the last run knew, if it is not too late already. */

@@ -11,10 +11,12 @@ import {
 import { FakeKernel } from '@tartan/netlink/testing';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { builtInBackends } from '../src/backends';
 import { cleanUp } from '../src/clean-up';
 import { lastLeaseKey } from '../src/datastores';
+import { RESUME_FILE } from '../src/early-resume';
+import { resumeFile } from '../src/resume-file';
 import { FakeNft } from './support/fake-nft';
 import { leaseOf } from './support/leases';
 
@@ -87,6 +89,14 @@ async function rememberCluster(): Promise<string> {
   return store.path;
 }
 
+/** What the next process would go on with. */
+function rememberLoop(): string {
+  mkdirSync(join(folder, 'state'), { recursive: true });
+  const path = resumeFile(join(folder, 'state'), lastLeaseKey(optionsOf([])));
+  writeFileSync(path, '');
+  return path;
+}
+
 /** The memory of a daemon with that prefix. */
 async function remember(prefix: string, network: string): Promise<string> {
   mkdirSync(join(folder, 'state'), { recursive: true });
@@ -113,6 +123,7 @@ test.each(['the subnet file', 'the remembered lease'])('%s says what is ours', a
   const cluster = await rememberCluster();
   const status = nodeStatusPath(join(folder, 'subnet.env'));
   await writeNodeStatus(status, { ready: true });
+  const resume = rememberLoop();
   const before = kernel.snapshot();
   const dry = await run(['--dry-run']);
   expect(kernel.snapshot()).toEqual(before);
@@ -126,8 +137,11 @@ test.each(['the subnet file', 'the remembered lease'])('%s says what is ours', a
   expect(routes().join()).toContain('10.5.9.0/24');
   expect(routes().join()).not.toMatch(/10\.5\.[12]\.0/);
   expect(existsSync(join(folder, 'subnet.env'))).toBe(false);
-  expect(existsSync(cluster)).toBe(false);
-  expect(existsSync(status)).toBe(false);
+  expect([cluster, status, resume].filter((path) => existsSync(path))).toEqual([]);
+});
+
+test('the early part of a start finds the file that the backend is given', () => {
+  expect(basename(resumeFile('/state', lastLeaseKey(optionsOf([]))))).toMatch(RESUME_FILE);
 });
 
 describe('where neither is there', () => {

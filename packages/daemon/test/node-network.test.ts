@@ -331,6 +331,9 @@ test('the network before is closed after the next one stands, and one that canno
   ]);
   expect(logger.matching('could not release')).toHaveLength(1);
   await context.end();
+  // While the daemon winds down packets flow on.
+  expect(order.at(-1)).toBe('close network 2');
+  await network.close();
   expect(order.at(-1)).toBe('close network 3');
 });
 

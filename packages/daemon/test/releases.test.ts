@@ -36,3 +36,13 @@ test('a second run finds nothing to do', async () => {
   await releases.run(1);
   expect(count).toBe(1);
 });
+
+test('what was added as the last step comes after all others, whenever it was added', async () => {
+  const releases = new Releases({ clock: new FakeClock(), logger: new MemoryLogger() });
+  const taken: string[] = [];
+  releases.add('first', () => void taken.push('first'));
+  releases.addLast('last', () => void taken.push('last'));
+  releases.add('second', () => void taken.push('second'));
+  await releases.run(800);
+  expect(taken).toEqual(['second', 'first', 'last']);
+});

@@ -101,6 +101,7 @@ PacketLoopConfig GetConfig(napi_env env, napi_value object) {
   config.port = static_cast<uint16_t>(GetNumber(env, object, "port"));
   config.queues = static_cast<size_t>(GetNumber(env, object, "queues"));
   config.keepalive_seconds = GetNumber(env, object, "keepaliveSeconds");
+  config.left_ifindex = GetNumber(env, object, "leftIfindex");
   napi_value wanted;
   napi_get_named_property(env, object, "wanted", &wanted);
   Bytes flags = GetBytes(env, wanted);
@@ -123,7 +124,7 @@ napi_value Construct(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &count, &argument, &self, nullptr);
   PacketLoopConfig config = GetConfig(env, argument);
   if (config.tun_name.empty() || config.queues < 1 || config.queues > 64 || config.port == 0) {
-    napi_throw_type_error(env, nullptr, "new Loop({ tunName, mtuBytes, ipv4, ipv6, port, queues, keepaliveSeconds, wanted })");
+    napi_throw_type_error(env, nullptr, "new Loop({ tunName, mtuBytes, ipv4, ipv6, port, queues, keepaliveSeconds, leftIfindex, wanted })");
     return nullptr;
   }
   Handle* handle = new Handle{std::make_shared<PacketLoop>(std::move(config))};

@@ -26,6 +26,9 @@ SystemError PacketLoop::OpenSocket(const IpAddress& address, Descriptor* socket)
 }
 
 SystemError PacketLoop::StartAll() {
+  if (config_.left_ifindex != 0) {
+    if (SystemError failed = CheckLeftDevice(config_.tun_name, config_.left_ifindex)) return failed;
+  }
   std::vector<WorkerOptions> all;
   for (size_t i = 0; i < config_.queues; i++) {
     WorkerOptions one{i, config_.tun_name, config_.mtu_bytes, config_.keepalive_seconds, {}, {}, {}};

@@ -24,6 +24,8 @@ struct PacketLoopConfig {
   // In the order of Feature.
   bool wanted[kFeatures] = {};
   int keepalive_seconds = 0;
+  // Not 0: only on this device, which nobody uses (CheckLeftDevice).
+  int left_ifindex = 0;
 };
 
 class PacketLoop {

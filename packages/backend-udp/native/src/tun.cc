@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -27,9 +29,14 @@ ifreq Request(const std::string& name) {
   return request;
 }
 
-SystemError SetMtu(const std::string& name, int mtu_bytes) {
+// For ioctls that are about a device: a socket of any kind.
+Descriptor AnySocket() {
   Descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!any.valid()) any = Descriptor(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return any.valid() ? std::move(any) : Descriptor(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+}
+
+SystemError SetMtu(const std::string& name, int mtu_bytes) {
+  Descriptor any = AnySocket();
   if (!any.valid()) return {errno, "socket"};
   ifreq request = Request(name);
   request.ifr_mtu = mtu_bytes;
@@ -67,6 +74,21 @@ SystemError OpenTunQueue(const std::string& name, int mtu_bytes, Features* featu
   if (ioctl(fd.get(), TUNSETPERSIST, 1) != 0) return {errno, "TUNSETPERSIST"};
   *queue = std::move(fd);
   return {};
+}
+
+SystemError CheckLeftDevice(const std::string& name, int ifindex) {
+  if (static_cast<int>(if_nametoindex(name.c_str())) != ifindex) return {ENODEV, "if_nametoindex"};
+  Descriptor any = AnySocket();
+  if (!any.valid()) return {errno, "socket"};
+  ifreq request = Request(name);
+  if (ioctl(any.get(), SIOCGIFFLAGS, &request) != 0) return {errno, "SIOCGIFFLAGS"};
+  if ((request.ifr_flags & IFF_UP) == 0) return {ENETDOWN, "SIOCGIFFLAGS"};
+  // A TUN has a carrier while at least one queue is attached (__tun_detach and tun_attach in drivers/net/tun.c, v6.1).
+  ethtool_value link{ETHTOOL_GLINK, 0};
+  request = Request(name);
+  request.ifr_data = reinterpret_cast<char*>(&link);
+  if (ioctl(any.get(), SIOCETHTOOL, &request) != 0) return {errno, "ETHTOOL_GLINK"};
+  return link.data == 0 ? SystemError{} : SystemError{EBUSY, "ETHTOOL_GLINK"};
 }
 
 }  // namespace tartan

@@ -16,4 +16,7 @@ namespace tartan {
 // are applied to the device, and turned off when the kernel refuses them.
 SystemError OpenTunQueue(const std::string& name, int mtu_bytes, Features* features, Descriptor* queue);
 
+// No error when `name` is still the device with this index, up, and has no queue in use: as a process that ended has left it.
+SystemError CheckLeftDevice(const std::string& name, int ifindex);
+
 }  // namespace tartan

@@ -7,7 +7,7 @@ import type { PacketRoute } from '../packet-loop';
  *  |of both|of pfx |family   |  |     |     |4 or 16 B   |4 or 16 B   |4 or 16 B   |
  *  +-------+-------+---------+--+-----+-----+------------+------------+------------+
  */
-const ROUTE_BYTES = 8 + 3 * 16;
+export const ROUTE_BYTES = 8 + 3 * 16;
 
 /** Routes as native/src/addon.cc reads them: one block of bytes instead of ten thousand calls into JavaScript objects. */
 export function encodeRoutes(routes: readonly PacketRoute[]): Uint8Array {

@@ -1,5 +1,5 @@
-import { join } from 'node:path';
-import { nativeAddonPlaces, prebuildTarget, TartanError } from '@tartan/core';
+import { prebuildTarget, TartanError } from '@tartan/core';
+import { addonPlaces } from './addon-places';
 import { requireFirst } from './require-first';
 
 /** What native/src/addon.cc exports; documented there. */
@@ -13,6 +13,8 @@ export interface NativeLoopConfig {
   readonly port: number;
   readonly queues: number;
   readonly keepaliveSeconds: number;
+  /** Index of a TUN that a former process left, which alone will do: it must be up and unused. Absent: any, made if needed. */
+  readonly leftIfindex?: number;
   /** One byte for each of featureNames; 0: never tried. */
   readonly wanted: Uint8Array;
 }
@@ -46,15 +48,11 @@ export interface NativeAddon {
   readonly dropNames: readonly string[];
 }
 
-const FILE = 'tartan_udp.node';
-/** From src/native as well as from dist/native. */
-const packageRoot = join(__dirname, '..', '..');
-
 let loaded: NativeAddon | undefined;
 
 /** Loads the addon when it is asked for first, so that other backends never need it. Throws PACKET_LOOP_ADDON_MISSING. */
 export function loadNativeAddon(): NativeAddon {
-  loaded ??= load(nativeAddonPlaces(packageRoot, FILE));
+  loaded ??= load(addonPlaces());
   return loaded;
 }
 

@@ -8,31 +8,26 @@ import type {
   PacketRoute,
 } from '../packet-loop';
 import { encodeRoutes } from './encode-routes';
+import { errnoName } from './errno-name';
+import { nativeLoopConfig } from './loop-config';
 import { loadNativeAddon, type NativeAddon, type NativeLoop } from './native-addon';
-import { errnoName, startError } from './start-error';
+import { plainOptions } from './plain-options';
+import { startError } from './start-error';
 
 /** The packet loop in native/: C++ threads between a TUN and UDP sockets. Nothing in it keeps Node's event loop alive. */
 export class NativePacketLoop implements PacketLoop {
   private readonly addon: NativeAddon;
   private readonly loop: NativeLoop;
-  private started = false;
+  private started: boolean;
 
-  /** Opens nothing yet. Throws PACKET_LOOP_ADDON_MISSING. */
-  constructor(private readonly options: PacketLoopOptions) {
+  /** Opens nothing yet; `running` is one that was started already. Throws PACKET_LOOP_ADDON_MISSING. */
+  constructor(
+    private readonly options: PacketLoopOptions,
+    running?: NativeLoop,
+  ) {
     this.addon = loadNativeAddon();
-    const offloads: PacketLoopOffloads = options.offloads ?? {};
-    this.loop = new this.addon.Loop({
-      tunName: options.tunName,
-      mtuBytes: options.mtuBytes,
-      ipv4: options.listen.ipv4?.toBytes(),
-      ipv6: options.listen.ipv6?.toBytes(),
-      port: options.listen.port,
-      queues: options.queues ?? 1,
-      keepaliveSeconds: options.keepaliveSeconds ?? 0,
-      wanted: Uint8Array.from(this.addon.featureNames, (name) =>
-        Number(offloads[name as keyof PacketLoopOffloads] ?? true),
-      ),
-    });
+    this.loop = running ?? new this.addon.Loop(nativeLoopConfig(plainOptions(options), this.addon.featureNames));
+    this.started = running !== undefined;
   }
 
   start(): Promise<void> {

@@ -1,16 +1,7 @@
-import { getSystemErrorName } from 'node:util';
 import { TartanError, type ErrorData } from '@tartan/core';
 import type { PacketLoopOptions } from '../packet-loop';
+import { errnoName } from './errno-name';
 import type { NativeFailure } from './native-addon';
-
-/** EBADFD as well as EPERM: `EPERM`; what Node does not know: `errno 77`. */
-export function errnoName(errno: number): string {
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    return `errno ${errno}`;
-  }
-}
 
 /** The error of PACKET_LOOP_* that says what the operator can do about a failed start. */
 export function startError(options: PacketLoopOptions, { errno, call }: NativeFailure): TartanError {

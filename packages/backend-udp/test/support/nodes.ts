@@ -41,6 +41,7 @@ export function fakeModule(
     checkTunAccess: () => Promise.resolve(),
     checkPortFree: () => Promise.resolve(),
     kernelPath: () => new FakeKernelPathHost().options,
+    takeResumedLoop: () => undefined,
     ...change,
   });
   return { module, host };

@@ -32,6 +32,16 @@ export interface BackendContext {
   readonly logger: Logger;
   /** How the host's packet filter is read; absent where there is none. */
   readonly firewall?: FirewallAccess;
+  /** Absent: nothing may be kept. */
+  readonly resume?: ResumePlace;
+}
+
+/** Where a backend may keep what the next process of this daemon goes on with at once, before it knows anything else. */
+export interface ResumePlace {
+  /** A file of this daemon's alone; its directory may be missing. */
+  readonly path: string;
+  /** Stands for the options that this process was started with. */
+  readonly startedWith: string;
 }
 
 /** What the node publishes with its lease. */

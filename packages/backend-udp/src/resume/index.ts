@@ -1,0 +1,1 @@
+export { dropResumed, resumePacketLoop, takeResumed, type Resumption, type ResumedLoop } from './resume-packet-loop';
