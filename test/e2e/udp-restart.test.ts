@@ -1,3 +1,5 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { eventually, type Host, type LabDaemon } from '@tartan/lab';
 import { OtherUdpNode } from './support/other-udp-node';
 import { PREFIX, podOf, sharedCluster, withCluster } from './support/cluster';
@@ -13,15 +15,14 @@ type Two<T> = readonly [T, T];
 const RESUMED = /packets flow as before the restart/;
 const cluster = sharedCluster({ hosts: 2, config: UDP });
 
-/** The file is written within about a second of a change. */
-async function saved(host: Host): Promise<void> {
-  const look = async (): Promise<boolean> => (await resumeFiles(host)).length > 0;
-  await eventually(look, { what: `${host.name} has saved its packet loop` });
-}
+const stateOf = (host: Host): string => join(host.directory, 'var', 'lib', 'tartan');
+const filesOf = (host: Host): string[] => (existsSync(stateOf(host)) ? readdirSync(stateOf(host)) : []);
+const resumeFiles = (host: Host): string[] => filesOf(host).filter((name) => /^resume-[0-9a-f]+$/.test(name));
 
-async function resumeFiles(host: Host): Promise<string[]> {
-  const { stdout } = await host.run(['sh', '-c', 'ls /var/lib/tartan | grep -x "resume-[0-9a-f]*" || true']);
-  return stdout.split('\n').filter((line) => line !== '');
+/** The file is written within about a second of a change. */
+function saved(host: Host): Promise<unknown> {
+  const look = (): Promise<boolean> => Promise.resolve(resumeFiles(host).length > 0);
+  return eventually(look, { what: `${host.name} has saved its packet loop` });
 }
 
 async function drops(daemon: LabDaemon, cause: string): Promise<number> {
@@ -53,7 +54,7 @@ cluster.test('while the datastore is away packets flow before the daemon has its
   await etcd.member.stop();
   // Nothing else is remembered: what flows does so by the saved loop alone.
   await daemon.kill();
-  await one.run(['sh', '-c', 'rm /var/lib/tartan/lease-*.json /var/lib/tartan/cluster-*.json']);
+  for (const name of filesOf(one).filter((file) => file.endsWith('.json'))) rmSync(join(stateOf(one), name));
   await daemon.start();
   await daemon.process.waitForLog(/cannot be reached|unreachable/);
   expect(await podOf(one).reaches(podOf(two).ipv4)).toBe(true);
@@ -84,27 +85,30 @@ cluster.test('a loop whose port the config no longer names is stopped before the
   await Promise.all(daemons.map((daemon) => daemon.waitUntilReady()));
 });
 
-cluster.test('another daemon of the host has a file of its own, and disturbs nobody', async ({ etcd, hosts, daemons }) => {
-  const [one, two] = hosts as unknown as Two<Host>;
-  await saved(one);
-  await etcd.put('/second/config', JSON.stringify({ Network: '10.6.0.0/16', Backend: { Type: 'host-gw' } }));
-  const second = await one.startDaemon({
-    name: 'second',
-    subnetFile: `${one.directory}/second.env`,
-    healthPort: 8472,
-    args: ['--etcd-prefix=/second'],
-  });
-  await second.waitUntilReady();
-  await second.restart();
-  await second.waitUntilReady();
-  expect(await second.process.log()).toMatch(/packets do not flow before .* reason="of a daemon with other options"/);
-  expect(await resumeFiles(one)).toHaveLength(1);
-  expect(await podOf(one).reaches(podOf(two).ipv4)).toBe(true);
-  await second.stop();
-  await daemons[0]!.restart();
-  await daemons[0]!.process.waitForLog(RESUMED);
-  await daemons[0]!.waitUntilReady();
-});
+cluster.test(
+  'another daemon of the host has a file of its own, and disturbs nobody',
+  async ({ etcd, hosts, daemons }) => {
+    const [one, two] = hosts as unknown as Two<Host>;
+    await saved(one);
+    await etcd.put('/second/config', JSON.stringify({ Network: '10.6.0.0/16', Backend: { Type: 'host-gw' } }));
+    const second = await one.startDaemon({
+      name: 'second',
+      subnetFile: `${one.directory}/second.env`,
+      healthPort: 8472,
+      args: ['--etcd-prefix=/second'],
+    });
+    await second.waitUntilReady();
+    await second.restart();
+    await second.waitUntilReady();
+    expect(await second.process.log()).toMatch(/packets do not flow before .* reason="of a daemon with other options"/);
+    expect(resumeFiles(one)).toHaveLength(1);
+    expect(await podOf(one).reaches(podOf(two).ipv4)).toBe(true);
+    await second.stop();
+    await daemons[0]!.restart();
+    await daemons[0]!.process.waitForLog(RESUMED);
+    await daemons[0]!.waitUntilReady();
+  },
+);
 
 test('a peer that left while the daemon was away is let in until the first list of peers, and no longer', () =>
   withCluster({ hosts: 1, config: UDP }, async ({ lab, etcd, hosts, daemons }) => {

@@ -82,7 +82,7 @@ export const fileOptions = {
     placeholder: 'DIR',
     default: '/var/lib/tartan',
     nonEmpty: 'a path',
-    help: 'Directory for the last good lease, network config and peers: what a node starts from while the datastore is away.',
+    help: 'Directory for the last good lease, network config and peers, which a node starts from while the datastore is away, and for what a restarted backend goes on with at once.',
   }),
 };
 
