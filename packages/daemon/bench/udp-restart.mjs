@@ -99,7 +99,7 @@ async function restart({ lab, one, daemon, pidFile, from, to }, signal, saved) {
 async function withoutFile(state, files, pidFile, pid) {
   while (readFileSync(pidFile, 'utf8').trim() === pid) {
     for (const name of files()) rmSync(join(state, name), { force: true });
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
   for (const name of files()) rmSync(join(state, name), { force: true });
 }
