@@ -89,6 +89,15 @@ function allTests(): void {
     }
   });
 
+  onTwo('filters that somebody deletes come back by themselves', async ({ host }) => {
+    for (const place of ['flannel0 egress', 'eth0 ingress']) {
+      await host.run(['tc', 'filter', 'del', 'dev', ...place.split(' ')]);
+      const mended = async (): Promise<boolean> =>
+        [...(await programs(host)).matchAll(/tartan-udp:flannel0/g)].length === 3;
+      await eventually(mended, { what: `the filter of ${place} is back` });
+    }
+  });
+
   onTwo('SIGKILL and restart lose no packet between the two', async ({ host, daemon }, two, { lab }) => {
     const before = await programs(host);
     expect(before).toContain('tartan-udp:flannel0:tun_egress');

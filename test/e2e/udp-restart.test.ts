@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, type Host, type LabDaemon } from '@tartan/lab';
 import { OtherUdpNode } from './support/other-udp-node';
-import { PREFIX, podOf, sharedCluster, withCluster } from './support/cluster';
+import { PREFIX, podOf, sharedCluster } from './support/cluster';
 import { UDP } from './support/udp';
 
 /*
@@ -67,59 +67,48 @@ cluster.test('while the datastore is away packets flow before the daemon has its
 
 cluster.test('a loop whose port the config no longer names is stopped before the lease', async (all) => {
   const { etcd, hosts, daemons } = all;
+  const [one] = hosts as unknown as Two<Host>;
+  const [daemon] = daemons as unknown as Two<LabDaemon>;
+  await saved(one);
+  await daemon.stop();
+  await etcd.put(`${PREFIX}/config`, JSON.stringify({ ...UDP, Backend: { Type: 'udp', Port: 9285 } }));
+  await daemon.start();
+  await daemon.process.waitForLog(/stopped, since the network config is another one[^]*lease acquired/);
+  await daemon.process.waitForLog(/packet loop runs .*port=9285/);
+  expect((await one.run(['ss', '-Hlun'])).stdout).not.toMatch(/:8285\b/);
+  await etcd.put(`${PREFIX}/config`, JSON.stringify(UDP));
+  await daemon.restart();
+  await daemon.waitUntilReady();
+});
+
+cluster.test('another daemon of the host leaves the file alone', async ({ etcd, hosts }) => {
   const [one, two] = hosts as unknown as Two<Host>;
   await saved(one);
-  await Promise.all(daemons.map((daemon) => daemon.stop()));
-  await etcd.put(`${PREFIX}/config`, JSON.stringify({ ...UDP, Backend: { Type: 'udp', Port: 9285 } }));
-  for (const daemon of daemons) {
-    await daemon.start();
-    await daemon.waitUntilReady();
-    expect(await daemon.process.log()).toMatch(/stopped, since the network config is another one[^]*lease acquired/);
-  }
-  expect((await one.run(['ss', '-Hlun'])).stdout).toMatch(/:9285\b/);
-  expect((await one.run(['ss', '-Hlun'])).stdout).not.toMatch(/:8285\b/);
-  await eventually(() => podOf(one).reaches(podOf(two).ipv4), { what: 'the pods reach each other by the other port' });
-  await Promise.all(daemons.map((daemon) => daemon.stop()));
-  await etcd.put(`${PREFIX}/config`, JSON.stringify(UDP));
-  await Promise.all(daemons.map((daemon) => daemon.start()));
-  await Promise.all(daemons.map((daemon) => daemon.waitUntilReady()));
+  await etcd.put('/second/config', JSON.stringify({ Network: '10.6.0.0/16', Backend: { Type: 'host-gw' } }));
+  const second = await one.startDaemon({
+    name: 'second',
+    subnetFile: `${one.directory}/second.env`,
+    healthPort: 8472,
+    args: ['--etcd-prefix=/second'],
+  });
+  await second.waitUntilReady();
+  expect(await second.process.log()).toMatch(/packets do not flow before .* reason="of a daemon with other options"/);
+  expect(resumeFiles(one)).toHaveLength(1);
+  expect(await podOf(one).reaches(podOf(two).ipv4)).toBe(true);
+  await second.stop();
 });
 
 cluster.test(
-  'another daemon of the host has a file of its own, and disturbs nobody',
-  async ({ etcd, hosts, daemons }) => {
-    const [one, two] = hosts as unknown as Two<Host>;
-    await saved(one);
-    await etcd.put('/second/config', JSON.stringify({ Network: '10.6.0.0/16', Backend: { Type: 'host-gw' } }));
-    const second = await one.startDaemon({
-      name: 'second',
-      subnetFile: `${one.directory}/second.env`,
-      healthPort: 8472,
-      args: ['--etcd-prefix=/second'],
-    });
-    await second.waitUntilReady();
-    await second.restart();
-    await second.waitUntilReady();
-    expect(await second.process.log()).toMatch(/packets do not flow before .* reason="of a daemon with other options"/);
-    expect(resumeFiles(one)).toHaveLength(1);
-    expect(await podOf(one).reaches(podOf(two).ipv4)).toBe(true);
-    await second.stop();
-    await daemons[0]!.restart();
-    await daemons[0]!.process.waitForLog(RESUMED);
-    await daemons[0]!.waitUntilReady();
-  },
-);
-
-test('a peer that left while the daemon was away is let in until the first list of peers, and no longer', () =>
-  withCluster({ hosts: 1, config: UDP }, async ({ lab, etcd, hosts, daemons }) => {
+  'a peer that left while the daemon was away is let in until the first list of peers, and no longer',
+  async (all) => {
+    const { lab, etcd, hosts, daemons } = all;
     const [one] = hosts as unknown as Two<Host>;
     const [daemon] = daemons as unknown as Two<LabDaemon>;
-    const [guest] = await lab.addHosts(1);
-    const other = new OtherUdpNode({ host: guest!, etcd, n: 91 });
+    const guest = await lab.addHost({ name: 'guest' });
+    const other = new OtherUdpNode({ host: guest, etcd, n: 91 });
     await other.start();
-    const pod = await guest!.addPod({ subnet: { ipv4: '10.5.91.1/24', mtuBytes: 1472 } });
+    const pod = await guest.addPod({ subnet: { ipv4: '10.5.91.1/24', mtuBytes: 1472 } });
     await eventually(() => pod.reaches(podOf(one).ipv4), { what: 'the peer reaches the pod' });
-    await saved(one);
     await daemon.stop();
     await etcd.etcdctl(['del', other.key]);
     await daemon.start();
@@ -127,4 +116,5 @@ test('a peer that left while the daemon was away is let in until the first list 
     await daemon.waitUntilReady();
     expect(await pod.reaches(podOf(one).ipv4)).toBe(false);
     expect(await drops(daemon, 'unknown-peer')).toBeGreaterThan(0);
-  }));
+  },
+);

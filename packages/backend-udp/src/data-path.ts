@@ -1,4 +1,13 @@
-import type { DataPath, DataPathBypass, DataPathFeature, DataPathStatus, Link, Plan, RtNetlink } from '@tartan/core';
+import type {
+  Clock,
+  DataPath,
+  DataPathBypass,
+  DataPathFeature,
+  DataPathStatus,
+  Link,
+  Plan,
+  RtNetlink,
+} from '@tartan/core';
 import { receivingDeviceName, type KernelPathPeer } from './kernel-path';
 import type { KernelPathHolder } from './kernel-path-holder';
 import type { LoopHolder } from './loop-holder';
@@ -18,9 +27,13 @@ export interface UdpDataPathOptions {
   readonly memory?: Pick<LoopMemory, 'remember' | 'close'>;
   /** A kernel path was opened for this network. */
   readonly usesKernel: boolean;
+  readonly clock: Clock;
   /** What the operator should know of the choice. */
   readonly features: readonly DataPathFeature[];
 }
+
+/** Somebody who deletes a filter changes no device. Looking for ours costs three requests to the kernel. */
+const LOOK_INTERVAL_MS = 500;
 
 /** Of the kernel path's device that has to be put right: it is gone, another one, or down. */
 interface SeenDevice {
@@ -37,6 +50,8 @@ export class UdpDataPath implements DataPath {
   private kernelPeers: readonly KernelPathPeer[] = [];
   private kernelIsClear = false;
   private seen: SeenDevice | undefined;
+  /** Told, and not put right yet. */
+  private kernelIsBroken = false;
 
   constructor(private readonly options: UdpDataPathOptions) {
     options.holder.claim(this);
@@ -56,13 +71,34 @@ export class UdpDataPath implements DataPath {
   /** Somebody deleted the TUN, and with it the loop has lost its packets; or notifications were lost, and that may be so. */
   watch(onDrift: () => void): { close(): void } {
     const { holder, netlink, loopOptions } = this.options;
-    return netlink.subscribe(['link'], (event) => {
+    const links = netlink.subscribe(['link'], (event) => {
       if (event.type === 'resync') onDrift();
       if (event.type !== 'link' || !holder.isRunning) return;
       if (this.concernsKernelPath(event.action, event.link)) onDrift();
       if (event.link.name !== loopOptions.tunName) return;
       if (event.action === 'del' ? event.link.index === holder.ifindex : event.link.index !== holder.ifindex) onDrift();
     });
+    const filters = this.watchFilters(onDrift);
+    return {
+      close: () => {
+        links.close();
+        filters.close();
+      },
+    };
+  }
+
+  /** Once for each loss: program() is tried again by who called it until it succeeds. */
+  private watchFilters(onDrift: () => void): { close(): void } {
+    const { usesKernel, kernelPaths, clock } = this.options;
+    if (!usesKernel) return { close: () => undefined };
+    const look = (): void => {
+      const broken = !kernelPaths.isIntact(this);
+      if (broken && !this.kernelIsBroken) onDrift();
+      this.kernelIsBroken = broken;
+      timer = clock.setTimer(LOOK_INTERVAL_MS, look);
+    };
+    let timer = clock.setTimer(LOOK_INTERVAL_MS, look);
+    return { close: () => timer.cancel() };
   }
 
   status(): DataPathStatus {
@@ -89,6 +125,7 @@ export class UdpDataPath implements DataPath {
     if (usesKernel) {
       await kernelPaths.setPeers(this, peers);
       this.kernelPeers = peers;
+      this.kernelIsBroken = false;
     } else if (!this.kernelIsClear) {
       await kernelPaths.remove();
       this.kernelIsClear = true;

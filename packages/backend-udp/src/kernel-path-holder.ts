@@ -6,7 +6,7 @@ import type { KernelPath, KernelPathPeer, KernelPathPlace, KernelPathStats } fro
  * network that is brought up anew in the same place goes on with the same one. The last to let go leaves everything at work in the kernel.
  */
 
-export type OpenKernelPath = Pick<KernelPath, 'start' | 'makeReady' | 'setPeers' | 'stats' | 'stop'>;
+export type OpenKernelPath = Pick<KernelPath, 'start' | 'makeReady' | 'setPeers' | 'isIntact' | 'stats' | 'stop'>;
 
 export interface KernelPathHolderOptions {
   readonly create: () => OpenKernelPath;
@@ -62,6 +62,16 @@ export class KernelPathHolder {
       if (!opened) throw new Error('the kernel path was released');
       await opened.path.setPeers(peers);
     });
+  }
+
+  /** False when something of the owner's path is missing in the kernel. */
+  isIntact(owner: object): boolean {
+    try {
+      return this.claims.get(owner)?.path.isIntact() ?? true;
+    } catch (error) {
+      this.options.logger.debug('the kernel path cannot be looked at', { error });
+      return false;
+    }
   }
 
   stats(owner: object): KernelPathStats | undefined {

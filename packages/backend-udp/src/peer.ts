@@ -17,11 +17,16 @@ export function isUdpLease({ attrs: { backendType } }: Lease): boolean {
 }
 
 /** What a lease says in the family of `overlay`; undefined where it holds no subnet of it. */
-export function peerOf(lease: Lease, overlay: Overlay, { local }: Tunnel): Peer | undefined {
+export function peerOf(lease: Lease, overlay: Overlay, tunnel: Tunnel): Peer | undefined {
   const subnet: IpPrefix | null = overlay.family === 4 ? lease.subnet : lease.ipv6Subnet;
   if (!subnet) return undefined;
-  const { publicIP, publicIPv6 } = lease.attrs;
+  return { name: peerName(lease), overlay, subnet, remote: underlayAddress(lease, tunnel) };
+}
+
+/** Where the peer's packets come from and ours go to; null where its lease has no address of the underlay's family. */
+export function underlayAddress({ attrs }: Lease, { local }: Pick<Tunnel, 'local'>): IpAddress | null {
+  const { publicIP, publicIPv6 } = attrs;
   // 0.0.0.0 stands for "no IPv4 address" (flannel-compat 0.2).
-  const remote = local.family === 4 ? (publicIP.isUnspecified ? null : publicIP) : publicIPv6;
-  return { name: peerName(lease), overlay, subnet, remote };
+  if (local.family === 4) return publicIP.isUnspecified ? null : publicIP;
+  return publicIPv6;
 }

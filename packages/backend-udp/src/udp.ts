@@ -29,6 +29,7 @@ import { readUdpOptions, type UdpOptions } from './options';
 import type { CreatePacketLoop, PacketLoopOptions } from './packet-loop';
 import { planUdp } from './plan';
 import { checkDeviceConflict } from './preflight/device-conflict';
+import { HostLook } from './preflight/host-look';
 import { checkPortFree } from './preflight/port-free';
 import { checkTunAccess } from './preflight/tun-access';
 import { takeResumedLoop, type RunningLoop } from './resumed-loop';
@@ -181,26 +182,30 @@ class UdpBackend implements Backend {
     if (!this.prepared) throw new Error('start() was called before prepare()');
     const { options, tunnel, createLoop, hostHasIpv6, findings, backendData, kernelProblem } = this.prepared;
     checkLease(lease, tunnel);
-    const overlaps = await this.overlaps(lease, tunnel);
-    signal.throwIfAborted();
     const context = {
-      ...{ tunnel, lease, hostHasIpv6, findings: [...findings, ...overlaps] },
+      ...{ tunnel, lease, hostHasIpv6, findings },
       ...(backendData !== undefined && { backendData }),
     };
-    const { netlink } = this.context;
+    const { netlink, clock } = this.context;
     const { loop: holder, kernelPaths, memory } = this.holders;
     const loopOptions = describeLoop(tunnel, options);
     const networks = networksOf(tunnel);
     const dataPath = new UdpDataPath({
-      ...{ holder, createLoop, loopOptions, netlink, kernelPaths, networks },
+      ...{ holder, createLoop, loopOptions, netlink, clock, kernelPaths, networks },
       ...(memory && { memory }),
       usesKernel: backendData !== undefined,
       features: kernelPathFeature(options.datapath, kernelProblem),
+    });
+    const look = new HostLook({
+      ...this.context,
+      ...{ tunnel, lease },
+      ...(backendData !== undefined && { backendData }),
     });
     return {
       mtuBytes: tunnel.mtuBytes,
       plan: (input) => planUdp(context, input),
       dataPath,
+      inspect: (snapshot, inner) => look.inspect(snapshot, inner),
       close: () => dataPath.close(),
     };
   }
@@ -231,12 +236,6 @@ class UdpBackend implements Backend {
     const kernelProblem = await this.holders.kernelPaths.open(place);
     if (kernelProblem === undefined) return { findings: [], backendData: kernelPathAnnouncement };
     return { findings: [fallbackFinding(kernelProblem)], kernelProblem };
-  }
-
-  private async overlaps(lease: Lease, { overlays }: Tunnel): Promise<Finding[]> {
-    const { netlink, externalInterface } = this.context;
-    const [links, routes] = await Promise.all([netlink.listLinks(), netlink.listRoutes()]);
-    return overlapFindings({ overlays, lease, externalInterface, routes, linkName: linkNames(links) });
   }
 }
 

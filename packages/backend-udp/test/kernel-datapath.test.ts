@@ -1,4 +1,13 @@
-import { Ipv4Address, TartanError, type BackendNetwork, type DataPath, type Json, type Plan } from '@tartan/core';
+import {
+  Ipv4Address,
+  TartanError,
+  type BackendNetwork,
+  type Clock,
+  type DataPath,
+  type Json,
+  type Plan,
+} from '@tartan/core';
+import { FakeClock } from '@tartan/core/testing';
 import { kernelPathAnnouncement } from '../src';
 import { FakeKernelPathHost } from './support/fake-kernel-path';
 import {
@@ -22,11 +31,12 @@ function setUp() {
   const kernel = new FakeKernelPathHost();
   const { module, host } = fakeModule(undefined, { kernelPath: () => kernel.options });
   const netlink = hostKernel();
-  const start = async (datapath: string, change: { families?: Families; address?: string } = {}) => {
-    const { families = 'ipv4', address = '192.168.50.1' } = change;
+  const start = async (datapath: string, change: { families?: Families; address?: string; clock?: Clock } = {}) => {
+    const { families = 'ipv4', address = '192.168.50.1', clock = new FakeClock() } = change;
     const backend = module.create(
       context({
         netlink,
+        clock,
         config: networkConfig(families, { Datapath: datapath }),
         externalInterface: externalInterface({ address: Ipv4Address.parse(address) }),
       }),
@@ -68,6 +78,41 @@ describe('Datapath "kernel"', () => {
     expect(findingLines(plan)).toHaveLength(1);
     await path.program(plan);
     expect(kernel.running[0]?.programmed[0]).toHaveLength(1);
+  });
+
+  it('a filter that somebody deletes is noticed within half a second, and told until it is put right', async () => {
+    const clock = new FakeClock();
+    const { kernel, start } = setUp();
+    const { network, path } = await start('kernel', { clock });
+    const plan = planFor(network, [announcing(2)]);
+    await path.program(plan);
+    let drifts = 0;
+    const watch = path.watch(() => drifts++);
+    await clock.advance(5_000);
+    expect(drifts).toBe(0);
+    kernel.running[0]!.intact = false;
+    await clock.advance(500);
+    expect(drifts).toBe(1);
+    // Who was told tries on by itself.
+    await clock.advance(5_000);
+    expect(drifts).toBe(1);
+    await path.program(plan);
+    await clock.advance(500);
+    expect(drifts).toBe(2);
+    kernel.running[0]!.intact = true;
+    await path.program(plan);
+    await clock.advance(5_000);
+    expect(drifts).toBe(2);
+    watch.close();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('without a kernel path nobody looks for filters', async () => {
+    const clock = new FakeClock();
+    const { path } = await setUp().start('userspace', { clock });
+    const watch = path.watch(() => undefined);
+    expect(clock.timers).toBe(0);
+    watch.close();
   });
 
   it('its device is nothing that the plan would take away', async () => {

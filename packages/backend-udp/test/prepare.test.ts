@@ -123,11 +123,4 @@ describe('what the operator should know', () => {
     const network = await startNetwork(fakeModule().module, { config: networkConfig('ipv4', { MTU: 1400 }) });
     expect(network.mtuBytes).toBe(1372);
   });
-
-  it('a network of this host that shares addresses with the overlay', async () => {
-    const netlink = hostKernel();
-    netlink.addLink({ name: 'docker0', addresses: ['10.5.7.1/24'] });
-    const network = await startNetwork(fakeModule().module, { netlink });
-    expect(findingLines(planFor(network, []))).toEqual(['NETWORK_OVERLAP docker0 10.5.7.0/24']);
-  });
 });

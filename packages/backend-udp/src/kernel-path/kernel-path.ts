@@ -93,7 +93,7 @@ export class KernelPath {
     const set = (attached && ProgramSet.adopt(load, attached)) ?? ProgramSet.load(load);
     const secret = set.adopted ? secretOf(set.read('config_map').subarray(4)) : localMac(this.randomBytes(6));
     const ids = set.adopted ? attached : undefined;
-    this.running = { place, object, control, set, secret: Uint8Array.from(secret), attached: new Map(ids) };
+    this.running = { place, object, control, set, secret: Uint8Array.from(secret), attached: new Map(ids), hooks: [] };
     this.logger.info(set.adopted ? 'kernel path adopted from a former run' : 'kernel path loaded', {
       ifname: place.uplinkName,
       tun: place.tunName,
@@ -139,6 +139,13 @@ export class KernelPath {
     this.writePeers(set, peers);
     const indices = { tun: tun.index, uplink: uplink.index, device: device.ifindex };
     if (this.attach(indices)) await this.removeStrays(indices);
+    this.started().hooks = hooks(indices, place.port);
+  }
+
+  /** False when a filter is not where the last setPeers() has left it. Three requests to the kernel. */
+  isIntact(): boolean {
+    const { hooks: places, control, attached } = this.started();
+    return places.every(({ program, filter }) => findFilter(control, filter)?.programId === attached.get(program));
   }
 
   stats(): KernelPathStats {
@@ -254,6 +261,8 @@ interface Running {
   readonly secret: Uint8Array;
   /** Ids of the programs that were attached last. */
   readonly attached: Map<ProgramName, number>;
+  /** Where they are; none before the first setPeers(). */
+  hooks: readonly Hook[];
 }
 
 interface HookIndices {

@@ -106,7 +106,10 @@ function checkPlace(
 }
 
 function startSavedLoop({ options, ifindex, routes }: SavedLoop): NativeLoop {
-  const addon = requireFirst(addonPlaces(), (cause) => cause ?? new Error('the native addon is missing')) as NativeAddon;
+  const addon = requireFirst(
+    addonPlaces(),
+    (cause) => cause ?? new Error('the native addon is missing'),
+  ) as NativeAddon;
   const loop = new addon.Loop({ ...nativeLoopConfig(options, addon.featureNames), leftIfindex: ifindex });
   loop.setRoutes(routes);
   const failure = loop.start();

@@ -209,10 +209,17 @@ describeWithBpf('two hosts of the kernel path', () => {
   });
 
   it('mends what somebody deleted', async () => {
+    expect(path.isIntact()).toBe(true);
+    one.namespace.run('tc', 'filter', 'del', 'dev', 'flannel0', 'egress');
+    expect(path.isIntact()).toBe(false);
+    await path.setPeers(peerOf(two));
+    expect(path.isIntact()).toBe(true);
     one.namespace.run('tc', 'qdisc', 'del', 'dev', 'eth0', 'clsact');
     one.namespace.run('ip', 'link', 'del', 'flannel0-rx');
+    expect(path.isIntact()).toBe(false);
     expect(ping(two, one.podAddress, 1)).toBe(0);
     await path.setPeers(peerOf(two));
+    expect(path.isIntact()).toBe(true);
     expect(programIds(one)).toHaveLength(3);
     expect(ping(two, one.podAddress)).toBe(3);
   });

@@ -29,6 +29,7 @@ export class FakeKernelPathHost {
 export class FakeKernelPath implements OpenKernelPath {
   place: KernelPathPlace | undefined;
   stopped = false;
+  intact = true;
   /** One list for each call. */
   readonly programmed: string[][] = [];
   private busy = false;
@@ -57,6 +58,10 @@ export class FakeKernelPath implements OpenKernelPath {
     this.programmed.push(
       peers.map(({ prefix, endpoint: { address, port } }) => `${prefix.toString()} ${address.toString()}:${port}`),
     );
+  }
+
+  isIntact(): boolean {
+    return this.intact;
   }
 
   stats(): KernelPathStats {
