@@ -1,9 +1,7 @@
 import {
   BACKEND_CONTRACT_VERSION,
   isTartanError,
-  linkNames,
   mtuClampedFindings,
-  overlapFindings,
   TartanError,
   type Backend,
   type BackendContext,
@@ -178,7 +176,12 @@ class UdpBackend implements Backend {
     return { backendType: '', ...(backendData !== undefined && { backendData }) };
   }
 
-  async start(lease: Lease, signal: AbortSignal): Promise<BackendNetwork> {
+  /** What throws rejects. */
+  start(lease: Lease): Promise<BackendNetwork> {
+    return new Promise((resolve) => resolve(this.createNetwork(lease)));
+  }
+
+  private createNetwork(lease: Lease): BackendNetwork {
     if (!this.prepared) throw new Error('start() was called before prepare()');
     const { options, tunnel, createLoop, hostHasIpv6, findings, backendData, kernelProblem } = this.prepared;
     checkLease(lease, tunnel);
