@@ -53,17 +53,20 @@ export class LoopMemory {
   /** Writes what is not written yet, and stops to write by itself until the next remember(). */
   async close(): Promise<void> {
     this.timer?.cancel();
+    this.timer = undefined;
     await this.write();
   }
 
   private writeAfter(ms: number): void {
     this.timer?.cancel();
-    this.timer = this.options.clock.setTimer(ms, () => {
+    const timer = this.options.clock.setTimer(ms, () => {
       this.dirty = true;
       void this.write().then(() => {
-        if (!this.dirty && this.state) this.writeAfter(REFRESH_MS);
+        // Unless it was closed, or there was a change, meanwhile.
+        if (this.timer === timer) this.writeAfter(REFRESH_MS);
       });
     });
+    this.timer = timer;
   }
 
   private write(): Promise<void> {
