@@ -41,7 +41,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     await daemon.waitUntilReady();
     const { sent, lost, longestGapMs, back } = await stream.stop();
     console.log(`${signal}: lost ${lost} of ${sent}, silence ${Math.round(longestGapMs)} ms; back ${back?.lost}`);
-    // The target is 100 on a machine at rest (docs/benchmarks/udp.md). Beside other work this only catches a loop that waits for something.
+    // The target is 100 on a machine at rest (docs/backends/udp.md). Beside other work this only catches a loop that waits for something.
     expect(lost).toBeLessThan(5_000);
   });
 }
