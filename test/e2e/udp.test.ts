@@ -52,7 +52,8 @@ describe.each(modes)('three hosts, $name', ({ config, lab, families, mtuBytes })
 
   cluster.test('an address that no node has is answered at once', async ({ hosts }) => {
     for (const family of families) {
-      const target = family === 4 ? '10.5.89.9' : 'fc00:5:0:fff1::9';
+      // Above SubnetMax, and before IPv6SubnetMin: in no host's subnet.
+      const target = family === 4 ? '10.5.91.9' : 'fc00:5::9';
       const { stdout, stderr } = await podOf(hosts[0]!).run(['ping', '-n', '-c', '1', '-W', '2', target], {
         allowFailure: true,
       });
