@@ -2,8 +2,9 @@
 //
 // A run is a packet and those that follow it without a gap. TCP (RFC 9293): same addresses, ports, acknowledgement, window, options,
 // TTL and traffic class, the next sequence number, the same size (the last may be smaller), nothing but ACK, PSH and ECE set. PSH of
-// any of them becomes PSH of the whole: it marks no record, and may be collapsed (RFC 9293 section 3.9.1.2, SHLD-27); a bulk sender sets it
-// after each write, which would end most runs half full. UDP: same addresses, ports, TTL and traffic class, the same size (the last may be smaller), not more than 64.
+// any of them becomes PSH of the whole: it marks no record, and may be collapsed (RFC 9293 section 3.9.1.2, SHLD-27); a bulk sender
+// sets it after each write, which would end most runs half full. UDP: same addresses, ports, TTL and traffic class, the same size (the
+// last may be smaller), not more than 64.
 // Fragments, IP options, extension headers and UDP without checksum never join. Checksums of IP and the upper layer are verified
 // before a packet joins, since the kernel will make new ones: else corruption would be laundered.
 //
