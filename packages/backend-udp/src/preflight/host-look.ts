@@ -8,6 +8,7 @@ import {
   type Json,
   type Lease,
   type LeaseSnapshot,
+  type Link,
   type UdpInputCheck,
   type UdpPacket,
 } from '@tartan/core';
@@ -33,36 +34,37 @@ export class HostLook {
   }
 
   async inspect({ leases }: LeaseSnapshot, signal: AbortSignal): Promise<Finding[]> {
+    const links = await this.look.netlink.listLinks();
     const [overlaps, filtered] = await Promise.all([
-      this.overlaps(),
-      this.packets(leases).then((packets) => this.inputCheck?.inspect(packets, signal) ?? []),
+      this.overlaps(links),
+      this.inputCheck?.inspect(this.packets(leases, links), signal) ?? [],
     ]);
     return [...overlaps, ...filtered];
   }
 
-  private async overlaps(): Promise<Finding[]> {
+  private async overlaps(links: readonly Link[]): Promise<Finding[]> {
     const { netlink, tunnel, lease, externalInterface } = this.look;
-    const [links, routes] = await Promise.all([netlink.listLinks(), netlink.listRoutes()]);
+    const routes = await netlink.listRoutes();
     const { overlays } = tunnel;
     return overlapFindings({ overlays, lease, externalInterface, routes, linkName: linkNames(links) });
   }
 
   /** The packets of the tunnel as INPUT sees them. */
-  private async packets(leases: readonly Lease[]): Promise<UdpPacket[]> {
+  private packets(leases: readonly Lease[], links: readonly Link[]): UdpPacket[] {
     const { tunnel } = this.look;
     const { local, lowerIfname: ifname } = tunnel;
     const common: Omit<UdpPacket, 'port' | 'peers'> = { family: local.family, ifname, local };
     const peers = leases.filter(isUdpLease).flatMap((lease) => underlayAddress(lease, tunnel) ?? []);
-    const toKernel = await this.kernelPathPackets(leases);
+    const toKernel = this.kernelPathPackets(leases, links);
     return [{ ...common, port: tunnel.port, peers }, ...toKernel.map((packet) => ({ ...common, ...packet }))];
   }
 
   /** Datagrams that the kernel path turns over to its own device come in with the port of that one. */
-  private async kernelPathPackets(leases: readonly Lease[]): Promise<{ port: number; peers: IpAddress[] }[]> {
-    const { netlink, tunnel, backendData } = this.look;
+  private kernelPathPackets(leases: readonly Lease[], links: readonly Link[]): { port: number; peers: IpAddress[] }[] {
+    const { tunnel, backendData } = this.look;
     if (backendData === undefined) return [];
     const name = receivingDeviceName(tunnel.ifname);
-    const device = (await netlink.listLinks()).find((link) => link.name === name);
+    const device = links.find((link) => link.name === name);
     const peers = kernelPathPeers({ backendData, port: tunnel.port }, leases).map(({ endpoint }) => endpoint.address);
     return device?.vxlan && peers.length > 0 ? [{ port: device.vxlan.port, peers }] : [];
   }
