@@ -1,4 +1,6 @@
 import { type Host, type LabDaemon } from '@tartan/lab';
+import { readFileSync, rmSync } from 'node:fs';
+import { remembers } from './support/cluster';
 import { eventuallyEqual, FLANNEL, startKubeDaemon, startKubeLab, type KubeLab } from './support/kube';
 import { fdbOf } from './support/vxlan';
 
@@ -68,4 +70,21 @@ test('what the daemon asks of the API server is on /metrics and /v1/status', asy
   expect(body).toMatch(/^tartan_kube_patches_total\{result="failed"\} 0$/m);
   const { kubernetes } = JSON.parse((await first.health('/v1/status')).body) as { kubernetes: { server: string } };
   expect(kubernetes.server).toBe(kube.api.url);
+});
+
+test('without NODE_NAME, a boot while the API server is away starts from memory, and is confirmed when it is back', async () => {
+  await remembers(one, ['10.5.2.0/24']);
+  await first.kill();
+  await kube.api.order('stop');
+  // What a boot leaves of the overlay and of /run: nothing.
+  await one.ip('route flush proto 158');
+  await one.ip('link delete flannel.1');
+  rmSync(one.subnetFile);
+  await first.start();
+  await first.process.waitForLog(/starting with that of the last run/);
+  await eventuallyEqual(async () => (await fdbOf(one)).length, 1, 'peers from memory');
+  expect(readFileSync(one.subnetFile, 'utf8')).toContain('FLANNEL_SUBNET=10.5.1.1/24');
+  expect((await first.health('/readyz?verbose')).body).toContain('has not told the name of this node');
+  await kube.api.order('start');
+  await first.waitUntilReady({ timeoutMs: 60_000 });
 });

@@ -19,6 +19,7 @@ import {
   createProtocolNames,
   describeDaemonOptions,
   doubtfulOptions,
+  isStillGood,
   optionsWithoutEffect,
   readNodeIdentity,
   readSubnetEnv,
@@ -34,6 +35,7 @@ import type { EarlyResume } from './early-resume';
 import { lastLeaseKey } from './datastores';
 import { loadBackends } from './load-backends';
 import { NodeLease, type NodeLeaseListener } from './node-lease';
+import { NodeName } from './node-name';
 import { type NetworkSink, type NodeNetworkOptions, NodeNetwork } from './node-network';
 import { NodeStatusFile } from './node-status-file';
 import { type Observation, openObservation } from './observation';
@@ -106,7 +108,8 @@ async function makeParts(making: Making): Promise<Part[]> {
     observation.page.cluster = cluster;
     observation.metrics.kube.activity = () => cluster.activity;
   }
-  const identity = await readIdentity(making, cluster);
+  const nodeName = cluster && (await nodeNameInCluster(making, cluster));
+  const identity = await readIdentity(making, nodeName?.name ?? options.nodeName);
   observation.page.identity = identity;
   const files = await openFiles(making, observation, identity);
   const netlink = world.openNetlink(logger);
@@ -120,6 +123,7 @@ async function makeParts(making: Making): Promise<Part[]> {
   return joinParts(making, observation, {
     ...files,
     cluster,
+    nodeName,
     identity,
     netlink,
     programmer,
@@ -131,12 +135,8 @@ async function makeParts(making: Making): Promise<Part[]> {
   });
 }
 
-async function readIdentity(
-  { options, env, world, signal }: Making,
-  cluster: KubeCluster | null,
-): Promise<OwnerIdentity> {
+function readIdentity({ env, world }: Making, nodeName: string): Promise<OwnerIdentity> {
   const { machineIdPath } = world;
-  const nodeName = cluster ? await nodeNameInCluster(options, env, cluster, signal) : options.nodeName;
   return readNodeIdentity({
     nodeName,
     env,
@@ -146,16 +146,29 @@ async function readIdentity(
 }
 
 /** The flag, NODE_NAME, and else the node of the pod that we run in (flannel-compat 3.1); outside of a pod the host name remains. */
-async function nodeNameInCluster(
-  { nodeName }: DaemonOptions,
-  env: NodeJS.ProcessEnv,
-  cluster: KubeCluster,
-  signal: AbortSignal,
-): Promise<string> {
-  const given = [nodeName, env['NODE_NAME']].map((name) => name?.trim()).find((name) => name);
+async function nodeNameInCluster(making: Making, cluster: KubeCluster): Promise<NodeName> {
+  const { options, env, logger, signal } = making;
+  const given = [options.nodeName, env['NODE_NAME']].map((name) => name?.trim()).find((name) => name);
   const { POD_NAME: pod, POD_NAMESPACE: namespace } = env;
-  if (given !== undefined || !pod || !namespace) return given ?? '';
-  return cluster.nodeNameOfPod(namespace, pod, signal);
+  if (given !== undefined || !pod || !namespace) return NodeName.told(given ?? '');
+  return NodeName.find(
+    {
+      ask: (inner, onProblem) => cluster.nodeNameOfPod(namespace, pod, inner, onProblem),
+      remembered: () => rememberedNodeName(making),
+      logger,
+    },
+    signal,
+  );
+}
+
+/** Of the last run on this machine. */
+async function rememberedNodeName(making: Making): Promise<string | null> {
+  const { options, logger, world } = making;
+  const { machine } = await readIdentity(making, '');
+  const memory = new LastLeaseStore({ directory: options.stateDir, key: lastLeaseKey(options), logger });
+  const last = await memory.read();
+  if (!last || !isStillGood(last, { now: world.clock.now(), machine })) return null;
+  return last.lease.attrs.owner?.node ?? null;
 }
 
 interface Files {
@@ -179,6 +192,7 @@ async function openFiles(
     path: options.subnetFile,
     memory: new LastLeaseStore({ directory: options.stateDir, key: lastLeaseKey(options), logger }),
     identity,
+    assigned: options.datastore.kind === 'kube',
     ipMasq: options.ipMasq,
     clock: world.clock,
     logger,
@@ -288,6 +302,8 @@ async function openDatastore(
 
 interface Made extends Files {
   readonly cluster: KubeCluster | null;
+  /** null without Kubernetes. */
+  readonly nodeName: NodeName | null;
   readonly identity: OwnerIdentity;
   readonly netlink: RtNetlink;
   readonly programmer: PeerProgrammer;
@@ -306,6 +322,7 @@ function joinParts(
   const { clock } = world;
   const {
     cluster,
+    nodeName,
     identity,
     netlink,
     programmer,
@@ -313,13 +330,13 @@ function joinParts(
     generation,
     backends,
     datastore,
-    leaseManager,
     subnetFile,
     previous,
     remembered,
     lastCluster,
     memory,
   } = made;
+  const leaseManager = nodeName?.guard(made.leaseManager) ?? made.leaseManager;
   const onRemembered = (): void => recallPeers(lastCluster, programmer, traffic);
   const lease = new NodeLease({ leaseManager, previous, remembered, onRemembered, check: checks.lease, clock, logger });
   const findBackend = (type: string) => backends.get(type);
@@ -379,7 +396,7 @@ function joinParts(
     { name: 'kernel', run: (signal) => programmer.run(signal) },
     ...(traffic ? [{ name: 'traffic rules', run: (signal: AbortSignal) => traffic.run(signal) }] : []),
     { name: 'datastore', run: (signal) => followDatastore({ datastore, check: checks.datastore, clock }, signal) },
-    ...(cluster ? [nodeCondition(cluster, identity, options, readiness)] : []),
+    ...(cluster && nodeName ? [nodeCondition({ ...made, cluster, nodeName }, options, readiness)] : []),
   ];
 }
 
@@ -403,14 +420,22 @@ function recallPeers(last: LastCluster | null, programmer: PeerProgrammer, traff
 }
 
 function nodeCondition(
-  cluster: KubeCluster,
-  { node }: OwnerIdentity,
+  {
+    cluster,
+    nodeName,
+    identity: { node },
+  }: { readonly cluster: KubeCluster; readonly nodeName: NodeName; readonly identity: OwnerIdentity },
   options: DaemonOptions,
   readiness: Observation['readiness'],
 ): Part {
   const { setNodeNetworkUnavailable: condition, withdrawNodeNetwork: withdraw } = options;
-  const follower = cluster.condition({ node, readiness, condition, withdraw });
-  return { name: 'node condition', run: (signal) => follower.run(signal) };
+  return {
+    name: 'node condition',
+    run: async (signal) => {
+      await nodeName.confirmed(signal);
+      await cluster.condition({ node, readiness, condition, withdraw }).run(signal);
+    },
+  };
 }
 
 function leaseListener(network: NodeNetwork): NodeLeaseListener {

@@ -32,6 +32,8 @@ export interface SubnetFileOptions {
   readonly path: string;
   readonly memory: Pick<LastLeaseStore, 'path' | 'read' | 'write'>;
   readonly identity: OwnerIdentity;
+  /** The subnet goes with the name of the node: what a node of another name left is not ours. */
+  readonly assigned?: boolean;
   readonly ipMasq: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -56,9 +58,10 @@ export class SubnetFile {
    * another subnet is newer than our memory (flanneld ran here meanwhile): it stays, and the memory does not count. Never rejects.
    */
   async restore(present: ParsedSubnetEnv | null): Promise<LastLease | null> {
-    const { memory, identity, clock, logger, path, ipMasq } = this.options;
+    const { memory, identity, assigned = false, clock, logger, path, ipMasq } = this.options;
+    const { machine, node } = identity;
     const last = await memory.read();
-    if (!last || !isStillGood(last, { now: clock.now(), machine: identity.machine })) return null;
+    if (!last || !isStillGood(last, { now: clock.now(), machine, ...(assigned && { node }) })) return null;
     if (present && tellsOfAnother(present, last)) return null;
     try {
       const outcome = await writeSubnetEnv(path, subnetEnvOf({ ...last, ipMasq }));

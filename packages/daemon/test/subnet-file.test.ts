@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-function setUp({ ipMasq = false } = {}) {
+function setUp({ ipMasq = false, assigned = false } = {}) {
   const clock = new FakeClock();
   const logger = new MemoryLogger();
   const { checks, show } = watchedChecks(clock);
@@ -25,7 +25,16 @@ function setUp({ ipMasq = false } = {}) {
     key: { subnetFile: path, datastore: 'memory' },
     logger,
   });
-  const file = new SubnetFile({ path, memory, identity: NODE, ipMasq, clock, logger, check: checks.subnetFile });
+  const file = new SubnetFile({
+    path,
+    memory,
+    identity: NODE,
+    assigned,
+    ipMasq,
+    clock,
+    logger,
+    check: checks.subnetFile,
+  });
   const stop = new AbortController();
   let running: Promise<void> = Promise.resolve();
   return {
@@ -164,6 +173,22 @@ describe('restore', () => {
     await memory.write(remembered(clock, '10.5.1.0/24', over(clock)));
     expect(await file.restore(null)).toBeNull();
     expect(existsSync(path)).toBe(false);
+  });
+
+  test('where the subnet goes with the node, nothing is written from what a node of another name left', async () => {
+    const { clock, file, memory, path } = setUp({ assigned: true });
+    const named = (node: string) =>
+      remembered(clock, '10.5.1.0/24', {
+        lease: leaseOf('10.5.1.0/24', '192.168.50.1', {
+          expiresAt: clock.now() + HOUR_MS,
+          attrs: { ...leaseOf('10.5.1.0/24').attrs, owner: { node } },
+        }),
+      });
+    await memory.write(named('template'));
+    expect(await file.restore(null)).toBeNull();
+    expect(existsSync(path)).toBe(false);
+    await memory.write(named('node1'));
+    expect(await file.restore(null)).not.toBeNull();
   });
 
   test('a file that tells of another subnet is newer than our memory, and stays', async () => {

@@ -60,9 +60,14 @@ export class KubeCluster {
 
   /**
    * The name of the node that a pod runs on (flannel-compat 3.1). Waits for the API server; what else is in the way is logged once and
-   * tried again, since it can be cured while we wait. Rejects with the abort reason.
+   * tried again, since it can be cured while we wait; `onProblem` is called after each try. Rejects with the abort reason.
    */
-  async nodeNameOfPod(namespace: string, pod: string, signal: AbortSignal): Promise<string> {
+  async nodeNameOfPod(
+    namespace: string,
+    pod: string,
+    signal: AbortSignal,
+    onProblem: () => void = () => undefined,
+  ): Promise<string> {
     const { clock, logger, random = Math.random } = this.options;
     const backOff = new BackOff({ initialMs: 500, maxMs: 15_000, random });
     const key = `pods/${namespace}/${pod}`;
@@ -80,6 +85,7 @@ export class KubeCluster {
         const remedy = 'set NODE_NAME from spec.nodeName in the pod (fieldRef), and nobody needs to be asked';
         if (message !== problem) logger.warn('the name of this node is not known yet, trying on', { error, remedy });
         problem = message;
+        onProblem();
       }
       await clock.sleep(backOff.next(), signal);
     }

@@ -21,6 +21,13 @@ export const leaseErrors = defineErrors({
       'This node was cut off from the datastore for longer than its lease lives, and another node leased the subnet.',
     cure: 'Start the daemon again: it takes another subnet. Containers that run on this node must be restarted then.',
   },
+  NODE_NAME_CHANGED: {
+    message: (data: { node: string; remembered: string }) =>
+      `our pod runs on node "${data.node}", the last run was on node "${data.remembered}"`,
+    cause:
+      'The API server did not answer at the start and NODE_NAME is not set, so the daemon took the name of the last run from its state directory; but the node has another name now, or the directory came from another host.',
+    cure: 'Nothing to do: the daemon ends, and its next start takes the right name. With NODE_NAME (fieldRef spec.nodeName) in the pod it cannot happen.',
+  },
   LEASE_NOT_HELD: {
     message: () => 'this node holds no lease',
     cause: 'No lease was acquired yet, or it was lost and is not ours again.',

@@ -111,17 +111,24 @@ export function fingerprint({ subnetFile, datastore }: LastLeaseKey): string {
   return createHash('sha256').update(`${subnetFile}\0${datastore}`).digest('hex').slice(0, 16);
 }
 
+export interface LeaseUser {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  readonly machine: string | undefined;
+  /** Where the subnet goes with the name of the node, as in Kubernetes. */
+  readonly node?: string | undefined;
+}
+
 /**
  * True while nobody else can hold the subnet: the lease has not run out by this host's time, and it was this host's. Owners
  * are compared only where both are known.
  */
-export function isStillGood(
-  { lease }: LastLease,
-  { now, machine }: { readonly now: number; readonly machine: string | undefined },
-): boolean {
-  const theirs = lease.attrs.owner?.machine;
-  const sameHost = machine === undefined || theirs === undefined || machine === theirs;
-  return sameHost && (lease.expiresAt === null ? lease.reservation : lease.expiresAt > now);
+export function isStillGood({ lease }: LastLease, { now, machine, node }: LeaseUser): boolean {
+  const { owner } = lease.attrs;
+  const same = (ours: string | undefined, theirs: string | undefined): boolean =>
+    ours === undefined || theirs === undefined || ours === theirs;
+  if (!same(machine, owner?.machine) || !same(node, owner?.node)) return false;
+  return lease.expiresAt === null ? lease.reservation : lease.expiresAt > now;
 }
 
 /** The subnet.env that belongs to a remembered (or present) lease. */

@@ -134,6 +134,12 @@ describe('isStillGood', () => {
   ])('%s', (_name, lease, machine, at, expected) => {
     expect(isStillGood({ ...last, lease }, { now: at, machine })).toBe(expected);
   });
+
+  it('where the subnet goes with the node, not for a node of another name', () => {
+    const { node } = last.lease.attrs.owner!;
+    expect(isStillGood(last, { now, machine: undefined, node })).toBe(true);
+    expect(isStillGood(last, { now, machine: undefined, node: `not-${node}` })).toBe(false);
+  });
 });
 
 it('subnetEnvOf gives the file that belongs to the lease', () => {
