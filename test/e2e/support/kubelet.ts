@@ -73,7 +73,7 @@ export class Kubelet {
     const input = mounts
       .map(({ source, target, readOnly }) => `${source} ${target} ${readOnly ? 'ro' : 'rw'}\n`)
       .join('');
-    expectRights(container);
+    expectRights(container, this.spec);
     const capabilities = (container.securityContext.capabilities?.add ?? []).join(',').toLowerCase() || 'none';
     const environment = Object.entries(this.environment(container)).map(([name, value]) => `${name}=${value}`);
     const path = 'PATH=/opt/tartan/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -142,9 +142,10 @@ export class Kubelet {
 }
 
 /** What enter-container always does must be what the manifest asks for. */
-function expectRights({ name, securityContext }: Container): void {
+function expectRights({ name, securityContext }: Container, { securityContext: podSecurity }: PodSpec): void {
   const { privileged = false, readOnlyRootFilesystem, capabilities } = securityContext;
   if (privileged || readOnlyRootFilesystem !== true || capabilities?.drop?.join() !== 'ALL') {
     throw new Error(`container ${name} wants rights that enter-container does not give`);
   }
+  if (podSecurity?.seccompProfile?.type !== 'RuntimeDefault') throw new Error('the pod has no seccomp profile');
 }

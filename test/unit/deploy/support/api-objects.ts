@@ -38,7 +38,7 @@ export interface PodSpec {
   hostPID?: boolean;
   nodeSelector: unknown;
   tolerations: { effect: string }[];
-  securityContext?: unknown;
+  securityContext?: { seccompProfile?: { type: string } };
   imagePullSecrets: unknown;
   initContainers: Container[];
   containers: Container[];
