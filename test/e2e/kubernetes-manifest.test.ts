@@ -52,7 +52,7 @@ function ready(host: Host): Promise<unknown> {
       const { status, body } = await host.httpGet(8081, '/readyz?verbose');
       if (status !== 200) throw new Error(`${host.name} is not ready: ${body}`);
     },
-    { timeoutMs: 30_000, what: `${host.name} is ready` },
+    { timeoutMs: 60_000, what: `${host.name} is ready` },
   );
 }
 
@@ -111,7 +111,7 @@ test('what the manifest says, on two nodes: CNI installed, daemons ready, pods r
     const [first, second] = pods;
     if (!first || !second) throw new Error('no pods');
     expect([first.addresses[0], second.addresses[0]]).toEqual(['10.244.1.2', '10.244.2.2']);
-    await eventually(() => first.reaches('10.244.2.2'), { timeoutMs: 10_000, what: 'the pods reach each other' });
+    await eventually(() => first.reaches('10.244.2.2'), { timeoutMs: 30_000, what: 'the pods reach each other' });
     // 1450 bytes of the overlay, less 20 of IPv4 and 8 of ICMP.
     expect(await second.reaches('10.244.1.2', 1422)).toBe(true);
     expect(await second.reaches('10.244.1.2', 1423)).toBe(false);
@@ -128,4 +128,4 @@ test('what the manifest says, on two nodes: CNI installed, daemons ready, pods r
     // Nothing is granted that is not used; an Event is only written when something is wrong.
     expect([...used, 'create events'].sort()).toEqual(allowed(objects).sort());
   });
-});
+}, 150_000);

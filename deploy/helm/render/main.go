@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"text/template"
 
 	"github.com/Masterminds/sprig"
+	"github.com/xeipuuv/gojsonschema"
 	"sigs.k8s.io/yaml"
 )
 
@@ -44,12 +46,35 @@ func render(chart, release, namespace string, valueFiles []string) error {
 		}
 		coalesce(values, override)
 	}
+	if err := checkSchema(filepath.Join(chart, "values.schema.json"), values); err != nil {
+		return fmt.Errorf("%v: %w", metadata["name"], err)
+	}
 	data := map[string]interface{}{
 		"Values":  values,
 		"Chart":   exported(metadata),
 		"Release": map[string]interface{}{"Name": release, "Namespace": namespace, "Service": "Helm"},
 	}
 	return execute(filepath.Join(chart, "templates"), data)
+}
+
+// checkSchema does what Helm does before it renders, with the same library (pkg/chartutil/jsonschema.go).
+func checkSchema(file string, values map[string]interface{}) error {
+	schema, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	result, err := gojsonschema.Validate(gojsonschema.NewBytesLoader(schema), gojsonschema.NewGoLoader(values))
+	if err != nil {
+		return err
+	}
+	if result.Valid() {
+		return nil
+	}
+	lines := []string{"values don't meet the specifications of the schema"}
+	for _, problem := range result.Errors() {
+		lines = append(lines, "- "+problem.String())
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // exported gives the members of Chart.yaml the names by which templates know them: appVersion is .Chart.AppVersion.

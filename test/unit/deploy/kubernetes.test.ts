@@ -191,6 +191,53 @@ describe('the chart', () => {
     expect(the(objects, 'DaemonSet').metadata).toMatchObject({ labels: { one: 'x' }, annotations: { two: 'y' } });
   });
 
+  test('labels and annotations of every object, as in the chart of flannel: the nearest wins, the selector stays', () => {
+    const own = (name: string) => ({
+      labels: { shared: name, [name]: 'yes', 'app.kubernetes.io/name': name },
+      annotations: { shared: name },
+    });
+    const { objects, error } = renderChart({
+      global: {
+        commonLabels: { shared: 'common', common: 'yes' },
+        commonAnnotations: { shared: 'common', common: 'yes' },
+      },
+      flannel: {
+        configMap: own('ConfigMap'),
+        daemonSet: own('DaemonSet'),
+        serviceAccount: own('ServiceAccount'),
+        rbac: { ...own('rbac'), clusterRole: own('ClusterRole'), clusterRoleBinding: own('ClusterRoleBinding') },
+        podLabels: { shared: 'pod' },
+      },
+    });
+    expect(error).toBe('');
+    for (const { kind, metadata } of objects) {
+      const name = { 'app.kubernetes.io/name': 'tartan' };
+      expect(metadata.labels).toMatchObject({ shared: kind, [kind]: 'yes', common: 'yes', ...name });
+      expect(metadata.annotations).toMatchObject({ shared: kind, common: 'yes' });
+    }
+    expect(the(objects, 'ClusterRole').metadata.labels).toHaveProperty('rbac');
+    const { selector, template } = the(objects, 'DaemonSet').spec;
+    expect(template.metadata.labels).toMatchObject({ ...selector.matchLabels, shared: 'pod', common: 'yes' });
+    expect(template.metadata.annotations).toHaveProperty('checksum/config');
+  });
+
+  test('numbers given as text, and members that are empty, as values files often have them', () => {
+    const { objects, error } = renderChart({
+      global: { imagePullSecrets: null, aParentsOwn: 1 },
+      flannel: {
+        mtu: '1400',
+        backendPort: '',
+        podLabels: null,
+        image_cni: { tag: 'v1' },
+        psk: 0,
+        tunnelMode: 'separate',
+      },
+    });
+    expect(error).toBe('');
+    expect(netConf(objects)).toMatchObject({ Backend: { Type: 'vxlan', MTU: 1400 } });
+    expect(netConf(objects)).not.toHaveProperty('Backend.Port');
+  });
+
   test('IPv6 alone', () => {
     expect(netConf(renderChart({ podCidr: '', podCidrv6: 'fd00::/48' }).objects)).toEqual({
       EnableIPv4: false,
@@ -243,6 +290,11 @@ describe('the chart', () => {
     [{ flannel: { backend: 'wireguard' } }, 'this version has vxlan, host-gw and udp'],
     [{ netpol: { enabled: true } }, 'no network policies'],
     [{ podCidr: '' }, 'podCidr and podCidrv6 are both empty'],
+    [{ podCIDR: '10.1.0.0/16' }, 'Additional property podCIDR is not allowed'],
+    [{ flannel: { directrouting: true } }, 'flannel: Additional property directrouting is not allowed'],
+    [{ flannel: { healthz: { port: 'none' } } }, 'flannel.healthz.port: Does not match pattern'],
+    [{ flannel: { args: '--ip-masq' } }, 'flannel.args: Invalid type'],
+    [{ tartan: { image: { registry: 'r' } } }, 'tartan.image: Additional property registry is not allowed'],
     [
       { tartan: { serviceMonitor: { enabled: true } }, flannel: { healthz: { port: 0 } } },
       'needs flannel.healthz.port',

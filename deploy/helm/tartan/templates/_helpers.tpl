@@ -12,6 +12,25 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/*
+Labels and annotations of an object: ours, those of `global`, and its own, which win. The labels by which the DaemonSet finds its pods
+stay what they are.
+*/}}
+{{- define "tartan.metadata" -}}
+{{- $root := .root }}
+{{- $labels := include "tartan.labels" $root | fromYaml }}
+{{- range .of }}{{ $labels = mergeOverwrite $labels (default (dict) .labels) }}{{ end }}
+{{- $labels = mergeOverwrite $labels (include "tartan.selectorLabels" $root | fromYaml) }}
+{{- $annotations := mergeOverwrite (dict) (default (dict) $root.Values.global.commonAnnotations) }}
+{{- range .of }}{{ $annotations = mergeOverwrite $annotations (default (dict) .annotations) }}{{ end -}}
+labels:
+  {{- toYaml $labels | nindent 2 }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{- define "tartan.image" -}}
 {{ .Values.tartan.image.repository }}:{{ .Values.tartan.image.tag | default .Chart.AppVersion }}
 {{- end }}
@@ -21,7 +40,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- eq .Values.flannel.backend "udp" -}}
 {{- end }}
 
-{{/* Refuses what would otherwise be ignored without a word. */}}
+{{/* Refuses what would otherwise be ignored without a word; what values.schema.json can say stands there. */}}
 {{- define "tartan.check" -}}
 {{- if not (has .Values.flannel.backend (list "vxlan" "host-gw" "udp")) }}
 {{- fail (printf "flannel.backend is %q; this version has vxlan, host-gw and udp" .Values.flannel.backend) }}
