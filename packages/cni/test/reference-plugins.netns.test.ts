@@ -7,17 +7,32 @@ import { type Outcome, errorOf, run, success } from './support/fake-node';
 import { BUILD_PATIENCE_MS, builtProgram } from './support/program';
 
 /*
- * With Debian's reference plugins bridge, host-local and portmap on real namespaces: what a runtime does, in every version of the
- * specification that they speak. The results are judged by the specification's rules and by what the kernel says.
+ * With the reference plugins bridge, host-local and portmap on real namespaces: what a runtime does, in every version of the
+ * specification that they speak. The results are judged by the specification's rules and by what the kernel says. Debian's plugins, as
+ * a rule; others are tried with TARTAN_CNI_PLUGINS=<directory>.
  */
 
-const REFERENCE = '/usr/lib/cni';
+const REFERENCE = process.env['TARTAN_CNI_PLUGINS'] ?? '/usr/lib/cni';
 const possible = existsSync(join(REFERENCE, 'bridge')) || process.env['CI'] === 'true';
 const itNeedsPlugins = possible ? test : test.skip;
 if (!possible) console.warn(`SKIPPED: no reference plugins in ${REFERENCE} (Debian: containernetworking-plugins)`);
 
+/** Versions of the specification that the reference plugins speak. */
+const SPOKEN: readonly string[] = possible ? spokenBy(join(REFERENCE, 'bridge')) : [];
+const knows = (version: string): boolean => SPOKEN.includes(version);
+/** A test for plugins that know GC and STATUS, or for those that do not: nothing is skipped, each is about some plugins only. */
+const none = (): void => undefined;
+const itKnowsGc = knows('1.1.0') ? test : none;
+const itKnowsNoGc = knows('1.1.0') ? none : itNeedsPlugins;
+
 const execute = promisify(execFile);
 const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' });
+
+function spokenBy(plugin: string): string[] {
+  const env = { CNI_COMMAND: 'VERSION', CNI_PATH: REFERENCE };
+  const answer = execFileSync(plugin, { encoding: 'utf8', env, input: '{"cniVersion":"1.0.0"}' });
+  return (JSON.parse(answer) as { supportedVersions: string[] }).supportedVersions;
+}
 
 interface CniResult {
   readonly cniVersion: string;
@@ -115,13 +130,15 @@ function expectValidResult(result: CniResult, cniVersion: string, pod: string): 
     expect(gateway).toBe(address.includes(':') ? 'fd42:0:0:3::1' : '10.42.3.1');
     expect(index).toBe(inPod);
     // `version` is required until 0.4.0 and gone since 1.0.0.
-    expect(version).toBe(cniVersion === '1.0.0' ? undefined : address.includes(':') ? '6' : '4');
+    expect(version).toBe(cniVersion.startsWith('1.') ? undefined : address.includes(':') ? '6' : '4');
   }
   const routes = (result.routes ?? []).map(({ dst }) => dst);
   expect(routes).toEqual(expect.arrayContaining(['10.42.0.0/16', 'fd42::/56']));
 }
 
-itNeedsPlugins.each(['0.3.0', '0.3.1', '0.4.0', '1.0.0'])('ADD, CHECK and DEL in version %s', async (cniVersion) => {
+const WITH_INTERFACES = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', ...(knows('1.1.0') ? ['1.1.0'] : [])];
+
+itNeedsPlugins.each(WITH_INTERFACES)('ADD, CHECK and DEL in version %s', async (cniVersion) => {
   const pod = addPod('pod1');
   const config = ourConfig({ cniVersion });
   const result = await add({ pod, config });
@@ -159,7 +176,7 @@ itNeedsPlugins('versions before interfaces were told: 0.1.0 and 0.2.0', async ()
   }
 });
 
-itNeedsPlugins('a version that the delegate does not speak is the delegate’s error, as it is', async () => {
+itKnowsNoGc('a version that the delegate does not speak is the delegate’s error, as it is', async () => {
   const pod = addPod('pod1');
   expect(errorOf(await call({ command: 'ADD', pod, config: ourConfig({ cniVersion: '1.1.0' }) }))).toMatchObject({
     code: 1,
@@ -181,8 +198,7 @@ itNeedsPlugins('a chain with portmap, as a runtime runs the list that is install
     plugins: Record<string, unknown>[];
   };
   const cniVersion = list.cniVersions.at(-1)!;
-  // Debian's reference plugins end there.
-  expect(cniVersion).toBe('1.0.0');
+  expect(cniVersion).toBe(SPOKEN.at(-1));
   const common = { name: list.name, cniVersion };
   const ours = ourConfig({ ...list.plugins[0], ...common });
   const portmap = {
@@ -240,18 +256,40 @@ itNeedsPlugins('a DEL that failed leaks nothing: the next one does it (C1)', asy
   expect(addresses()).toEqual([]);
 });
 
-itNeedsPlugins('GC frees the addresses of pods that are gone, with a delegate that knows no GC', async () => {
+/** GC with one of two pods in the runtime's list. */
+async function collectAllBut(kept: string): Promise<Outcome> {
+  const valid = [{ containerID: `id-${kept}`, ifname: 'eth0' }];
+  return call({ command: 'GC', config: ourConfig({ cniVersion: '1.1.0', 'cni.dev/valid-attachments': valid }) });
+}
+
+itKnowsNoGc('GC frees the addresses of pods that are gone, with a delegate that knows no GC', async () => {
   for (const name of ['kept', 'lost']) await add({ pod: addPod(name) });
   expect(addresses()).toHaveLength(4);
-  const valid = [{ containerID: 'id-kept', ifname: 'eth0' }];
-  const outcome = await call({
-    command: 'GC',
-    config: ourConfig({ cniVersion: '1.1.0', 'cni.dev/valid-attachments': valid }),
-  });
   // The reference plugins here know no GC and say so; what we hold is freed nevertheless.
-  expect(errorOf(outcome).details).toContain('delegate: ');
+  expect(errorOf(await collectAllBut('kept')).details).toContain('delegate: ');
   expect(addresses()).toHaveLength(2);
   expect(await call({ command: 'DEL', pod: 'kept' })).toEqual(success);
+});
+
+itKnowsGc('GC with a delegate that speaks 1.1.0 succeeds, and what it leaves to us is freed', async () => {
+  const config = ourConfig({ cniVersion: '1.1.0' });
+  for (const name of ['kept', 'lost']) await add({ pod: addPod(name), config });
+  expect(await collectAllBut('kept')).toEqual(success);
+  expect(addresses()).toHaveLength(2);
+  expect(readdirSync(dataDir()).sort()).toEqual(['id-kept', 'id-kept@eth0']);
+  expect(await call({ command: 'DEL', pod: 'kept', config })).toEqual(success);
+});
+
+itKnowsGc('STATUS asks the delegate, and its error is the answer', async () => {
+  const config = ourConfig({ cniVersion: '1.1.0' });
+  expect(await call({ command: 'STATUS', config })).toEqual(success);
+  const broken = ourConfig({ cniVersion: '1.1.0', ipam: { type: 'no-such-plugin' } });
+  expect(errorOf(await call({ command: 'STATUS', config: broken })).msg).toContain('no-such-plugin');
+  writeFileSync(join(root, 'subnet.env.status'), '{"ready":false,"reason":"no lease yet"}');
+  expect(errorOf(await call({ command: 'STATUS', config }))).toMatchObject({
+    code: 51,
+    msg: 'tartand is not ready: no lease yet',
+  });
 });
 
 itNeedsPlugins('many pods at once', async () => {
