@@ -26,3 +26,4 @@ export { isInstalled, missingTools } from './tools';
 export * from './transfer';
 export * from './with-lab';
 export * from './etcd';
+export * from './guest';

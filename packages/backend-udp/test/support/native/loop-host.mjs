@@ -9,6 +9,7 @@ const { NativePacketLoop } = require('@tartan/backend-udp');
 const { parseIpAddress, parseIpPrefix } = require('@tartan/core');
 
 let loop;
+let path;
 
 const address = (text) => (text === undefined ? undefined : parseIpAddress(text));
 
@@ -43,6 +44,15 @@ const commands = {
   stats: () => loop.stats(),
   features: () => loop.features(),
   stop: () => loop.stop(),
+  /** Loads the programs of the kernel path beside the loop, and gives them these peers. */
+  async kernelPath({ place, peers }) {
+    const { KernelPath } = require('../../../dist/kernel-path');
+    const { createRtNetlink } = require('@tartan/netlink');
+    path = new KernelPath({ netlink: createRtNetlink() });
+    await path.start({ port: 8285, ...place, localAddress: address(place.localAddress) });
+    await path.setPeers(parseRoutes(peers));
+  },
+  kernelPathStats: () => path.stats(),
   /** Ten thousand routes that lead nowhere, and the real ones, many times. */
   async swap({ routes, times }) {
     const real = parseRoutes(routes);
