@@ -8,6 +8,9 @@
 export const ROOT_TAG = 'root';
 export const EXCHANGE_TAG = 'exchange';
 
+/** Folder of the archive that holds copies of the host's files, below their whole paths. */
+export const MEMORY = 'memory';
+
 /** Files in the exchange folder. */
 export const COMMAND_FILE = 'command';
 export const STATUS_FILE = 'status';
@@ -18,12 +21,18 @@ export interface InitOptions {
   readonly modules: readonly string[];
   /** Folders of the host that stay visible although they lie in one that the guest has of its own, as /tmp. */
   readonly visible: readonly string[];
+  /** What of the host is replaced by its copy in the archive. */
+  readonly inMemory: readonly string[];
 }
 
-export function initScript({ modules, visible }: InitOptions): string {
+export function initScript({ modules, visible, inMemory }: InitOptions): string {
   const mount9p = '-t 9p -o trans=virtio,version=9p2000.L,msize=512000';
   return `#!/bin/busybox sh
 fail() { echo "guest: $*"; poweroff -f; }
+put() {
+  if [ -d "$1" ]; then mkdir -p "$2"; elif [ ! -e "$2" ]; then mkdir -p "\${2%/*}" && : >"$2"; fi
+  mount --bind "$1" "$2" || fail "cannot put $1 in place"
+}
 /bin/busybox --install -s /bin
 mount -t devtmpfs dev /dev; mount -t proc proc /proc
 ${modules.map((module) => `insmod ${quoted(`/${module}`)} || fail ${quoted(`cannot load ${module}`)}`).join('\n')}
@@ -32,10 +41,9 @@ mount ${mount9p},cache=none ${EXCHANGE_TAG} /exchange || fail 'cannot mount the 
 mount -t proc proc /host/proc; mount -t sysfs sys /host/sys; mount -t devtmpfs dev /host/dev
 mount -t tmpfs -o mode=755 tmpfs /host/run; mount -t tmpfs -o mode=1777 tmpfs /host/tmp
 mount ${mount9p},ro,cache=loose ${ROOT_TAG} /again
-for folder in ${visible.map(quoted).join(' ')}; do
-  [ -d "/host$folder" ] || { mkdir -p "/host$folder" && mount --bind "/again$folder" "/host$folder"; }
-done
-mkdir /host/run/exchange /host/run/netns; mount --bind /exchange /host/run/exchange
+for folder in ${visible.map(quoted).join(' ')}; do [ -d "/host$folder" ] || put "/again$folder" "/host$folder"; done
+for path in ${inMemory.map(quoted).join(' ')}; do put "/${MEMORY}$path" "/host$path"; done
+mkdir /host/run/netns; put /exchange /host/run/exchange
 hostname guest; ip link set lo up
 chroot /host /bin/sh /run/exchange/${COMMAND_FILE} </dev/null >/exchange/${OUTPUT_FILES.stdout} 2>/exchange/${OUTPUT_FILES.stderr}
 echo $? >/exchange/${STATUS_FILE}

@@ -4,13 +4,14 @@ import { delimiter, dirname, join } from 'node:path';
 import { runCommand, type CommandResult } from '../command';
 import { LabError } from '../lab-error';
 import { repositoryRoot } from '../programs';
-import { cpioArchive } from './cpio';
+import { copyOf, cpioArchive } from './cpio';
 import type { GuestKernel } from './guest-kernel';
 import {
   COMMAND_FILE,
   commandScript,
   EXCHANGE_TAG,
   initScript,
+  MEMORY,
   OUTPUT_FILES,
   ROOT_TAG,
   STATUS_FILE,
@@ -23,8 +24,8 @@ import { loadOrder } from './kernel-modules';
  * tool are where they are on the host. /tmp, /run, /proc, /sys, /dev and the network are the guest's own; it is root there, whoever runs
  * the test, and has no way to any network. Its output and its exit status come back as files in a folder that both can write.
  *
- * A program that reads many files waits for 9p, and emulation makes every instruction some ten times slower: one boot with several checks,
- * and as few starts of Node as possible.
+ * Emulation is some fifty times slower than the machine, and each file that is opened over 9p waits for the host's scheduler, too: do several
+ * checks in one boot, start Node seldom, and name the folders that it loads many files from as `inMemory`.
  */
 
 /** What it takes to reach the host's files. */
@@ -38,6 +39,8 @@ export interface GuestOptions {
   readonly command: readonly string[];
   /** Modules to load first, as `modprobe` names them; what they depend on comes by itself. */
   readonly modules?: readonly string[];
+  /** Files and folders whose contents as of now are in the guest's memory, at the same path, instead of being read over 9p. */
+  readonly inMemory?: readonly string[];
   /** All the environment there is, beside PATH, HOME and LC_ALL. */
   readonly env?: Readonly<Record<string, string>>;
   /** Default: the checkout. */
@@ -70,7 +73,7 @@ function commandOf({ command, cwd = repositoryRoot, env }: GuestOptions): string
   return commandScript({ argv: command, cwd, env: { PATH: path, HOME: '/tmp', LC_ALL: 'C.UTF-8', ...env } });
 }
 
-function archiveFor({ kernel, modules = [] }: GuestOptions): Buffer {
+function archiveFor({ kernel, modules = [], inMemory = [] }: GuestOptions): Buffer {
   const list = (name: string): string => readFileSync(join(kernel.modules, name), 'utf8');
   const files = loadOrder({ dependencies: list('modules.dep'), builtin: list('modules.builtin') }, [
     ...TRANSPORT,
@@ -78,9 +81,10 @@ function archiveFor({ kernel, modules = [] }: GuestOptions): Buffer {
   ]);
   const packed = files.map((file) => ({ from: file, path: file.replaceAll('/', '+') }));
   const visible = [repositoryRoot, dirname(dirname(realpathSync(process.execPath)))];
-  const init = initScript({ modules: packed.map(({ path }) => path), visible });
+  const init = initScript({ modules: packed.map(({ path }) => path), visible, inMemory });
   return cpioArchive([
-    ...['bin', 'dev', 'proc', 'host', 'again', 'exchange'].map((path) => ({ path })),
+    ...['bin', 'dev', 'proc', 'host', 'again', 'exchange', MEMORY].map((path) => ({ path })),
+    ...inMemory.flatMap((path) => copyOf(path, MEMORY)),
     { path: 'bin/busybox', content: readFileSync(programOf('busybox')), permissions: 0o755 },
     { path: 'init', content: Buffer.from(init), permissions: 0o755 },
     ...packed.map(({ from, path }) => ({ path, content: readFileSync(join(kernel.modules, from)) })),
