@@ -16,8 +16,11 @@ export interface GuestKernel {
   readonly modules: string;
 }
 
+/** `folder` holds what the package of a kernel holds, with depmod run over it. An unpacked vmlinux is preferred: it starts sooner. */
 export function guestKernelIn(folder: string, release: string): GuestKernel {
-  return { release, image: join(folder, 'boot', `vmlinuz-${release}`), modules: join(folder, 'lib/modules', release) };
+  const images = ['vmlinux', 'vmlinuz'].map((name) => join(folder, 'boot', `${name}-${release}`));
+  const image = images.find((path) => existsSync(path)) ?? join(folder, 'boot', `vmlinuz-${release}`);
+  return { release, image, modules: join(folder, 'lib', 'modules', release) };
 }
 
 /** The kernel that scripts/setup has fetched, or, where guests cannot run, the reason in a line. */
@@ -26,7 +29,9 @@ export function findGuestKernel(): GuestKernel | string {
   if (missing.length > 0) return `${missing.join(', ')} missing; run scripts/setup`;
   const releases = existsSync(cache) ? readdirSync(cache).filter((name) => !name.startsWith('.')) : [];
   const [release] = releases.sort((a, b) => b.localeCompare(a, 'en', { numeric: true }));
-  return release === undefined ? 'no kernel was fetched; run scripts/guest-kernel' : guestKernelIn(join(cache, release), release);
+  return release === undefined
+    ? 'no kernel was fetched; run scripts/guest-kernel'
+    : guestKernelIn(join(cache, release), release);
 }
 
 /** True for `6.1.0-56-amd64` and [6, 1], not for [6, 2]. */

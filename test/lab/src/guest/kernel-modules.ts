@@ -25,7 +25,13 @@ export function loadOrder({ dependencies, builtin }: ModuleLists, names: readonl
 /** `net/a.ko: net/b.ko net/c.ko` is what a needs, the nearest first (depmod(8)); loaded the other way round. */
 function filesOf(line: string): string[] {
   const [module = '', needed = ''] = line.split(':');
-  return [...needed.split(' ').filter((file) => file !== '').reverse(), module];
+  return [
+    ...needed
+      .split(' ')
+      .filter((file) => file !== '')
+      .reverse(),
+    module,
+  ];
 }
 
 function moduleName(path: string): string {

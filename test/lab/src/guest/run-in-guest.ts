@@ -99,7 +99,12 @@ async function boot(options: GuestOptions, archive: string, exchange: string): P
     return stderr + stdout;
   } catch (error) {
     const seen = Object.values(OUTPUT_FILES).map((name) => readIfThere(join(exchange, name)) ?? '');
-    return refuse(options, `did not end within ${timeoutMs} ms`, `${seen.join('')}\n${(error as Error).message}`, error);
+    return refuse(
+      options,
+      `did not end within ${timeoutMs} ms`,
+      `${seen.join('')}\n${(error as Error).message}`,
+      error,
+    );
   }
 }
 

@@ -34,7 +34,15 @@ const kernel = guestKernelOrSkip('commands on another kernel');
     const { name } = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8')) as { name: string };
     expect(result.stdout).toContain(`"name": "${name}"`);
     expect(result.stdout.split('\n')[0]).toBe(release);
-    expect(result.stdout.split('\n').slice(-7)).toEqual(['}', 'the host’s0', "it's $HOME", 'veth', 'lo', 'refused', '']);
+    expect(result.stdout.split('\n').slice(-7)).toEqual([
+      '}',
+      'the host’s0',
+      "it's $HOME",
+      'veth',
+      'lo',
+      'refused',
+      '',
+    ]);
     expect(result.stderr).toContain('a\r\n\0b');
     expect(result.exitCode).toBe(128 + 11);
     expect(existsSync('/tmp/own') || existsSync('/run/own')).toBe(false);
@@ -50,7 +58,8 @@ const kernel = guestKernelOrSkip('commands on another kernel');
 
   it('shows the console of a guest that never gets to its command', async () => {
     writeFileSync(join(folder, 'modules.dep'), 'virtio_pci.ko:\n9pnet_virtio.ko:\n9p.ko:\n');
-    for (const file of ['modules.builtin', 'virtio_pci.ko', '9pnet_virtio.ko', '9p.ko']) writeFileSync(join(folder, file), '');
+    for (const file of ['modules.builtin', 'virtio_pci.ko', '9pnet_virtio.ko', '9p.ko'])
+      writeFileSync(join(folder, file), '');
     const broken = { ...(kernel as GuestKernel), modules: folder };
     const error: unknown = await runInGuest({ kernel: broken, command: ['true'] }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(LabError);

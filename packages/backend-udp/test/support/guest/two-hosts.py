@@ -1,17 +1,13 @@
 """Two hosts with packet loops and a pod each, on a kernel that is not the test machine's. Prints one JSON object of what happened; judging
-it is the caller's business.
+it is the caller's business. Usage: two-hosts.py NODE
 
     pod a ── host a ══ 192.168.7.0/24 ══ host b ── pod b
     10.5.1.2   .1                          .2      10.5.2.2
 
 Emulation is slow, Node most of all: both hosts are started at once, and everything is done with the same two.
 """
-import errno
 import json
 import os
-import shutil
-import socket
-import struct
 import subprocess
 import sys
 import time
@@ -74,7 +70,7 @@ class Site:
             ip netns exec {self.name} sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1""")
 
     def start_programs(self):
-        self.host = Agent(self.name, shutil.which("node"), "--expose-gc", LOOP_HOST)
+        self.host = Agent(self.name, sys.argv[1], "--expose-gc", LOOP_HOST)
         self.pod = Agent(f"p{self.name}", sys.executable, HERE / "pod.py")
 
     @property
