@@ -22,8 +22,13 @@ def say(text):
     print(f"[{time.monotonic() - STARTED:.1f} s] {text}", file=sys.stderr, flush=True)
 
 
-def shell(script):
-    subprocess.run(["sh", "-ec", script], check=True)
+def run(*command, **options):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+
+
+def ip(netns, *commands):
+    """Several commands in one process: starting one takes long here."""
+    run("ip", "-n", netns, "-batch", "-", input="\n".join(commands))
 
 
 class Agent:
@@ -59,15 +64,28 @@ class Site:
         self.pod_addresses = [f"10.5.{number}.2", f"fd00:5:{number}::2"]
 
     def build(self):
-        n = self.number
-        shell(f"""
-            ip -n {self.name} address add {self.underlay}/24 dev eth0; ip -n {self.name} link set eth0 up
-            ip -n {self.name} link add pod0 mtu 1472 type veth peer name eth0 mtu 1472 netns p{self.name}
-            ip -n {self.name} address add 10.5.{n}.1/24 dev pod0; ip -n {self.name} address add fd00:5:{n}::1/64 dev pod0 nodad
-            ip -n p{self.name} address add 10.5.{n}.2/24 dev eth0; ip -n p{self.name} address add fd00:5:{n}::2/64 dev eth0 nodad
-            ip -n {self.name} link set pod0 up; ip -n p{self.name} link set eth0 up
-            ip -n p{self.name} route add default via 10.5.{n}.1; ip -n p{self.name} route add default via fd00:5:{n}::1
-            ip netns exec {self.name} sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1""")
+        n, far_end = self.number, f"p{self.name}"
+        ip(
+            self.name,
+            f"address add {self.underlay}/24 dev eth0",
+            "link set eth0 up",
+            f"link add pod0 mtu 1472 type veth peer name eth0 mtu 1472 netns {far_end}",
+            f"address add 10.5.{n}.1/24 dev pod0",
+            f"address add fd00:5:{n}::1/64 dev pod0 nodad",
+            "link set pod0 up",
+        )
+        ip(
+            far_end,
+            f"address add 10.5.{n}.2/24 dev eth0",
+            f"address add fd00:5:{n}::2/64 dev eth0 nodad",
+            "link set eth0 up",
+            f"route add default via 10.5.{n}.1",
+            f"route add default via fd00:5:{n}::1",
+        )
+        self.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+
+    def run(self, *command):
+        return run("ip", "netns", "exec", self.name, *command)
 
     def start_programs(self):
         self.host = Agent(self.name, sys.argv[1], "--expose-gc", LOOP_HOST)
@@ -79,10 +97,13 @@ class Site:
 
     def start_loop(self):
         features = self.host.ask(command="start", options={"listen": {"ipv4": self.underlay}}, routes=self.far_prefixes)
-        shell(f"""
-            ip -n {self.name} address replace 10.5.{self.number}.0/32 dev flannel0; ip -n {self.name} link set flannel0 up
-            ip -n {self.name} route replace 10.5.{self.peer}.0/24 dev flannel0
-            ip -n {self.name} -6 route replace fd00:5:{self.peer}::/64 dev flannel0""")
+        ip(
+            self.name,
+            f"address replace 10.5.{self.number}.0/32 dev flannel0",
+            "link set flannel0 up",
+            f"route replace 10.5.{self.peer}.0/24 dev flannel0",
+            f"route replace fd00:5:{self.peer}::/64 dev flannel0",
+        )
         return features
 
     def start_kernel_path(self):
@@ -110,8 +131,7 @@ try:
     sender.sendmsg([bytes(3000)], [(17, 103, struct.pack("H", 1000))], 0, ("{site.far_underlay}", 9))
 except OSError as error:
     print(errno.errorcode[error.errno])"""
-    command = ["ip", "netns", "exec", site.name, sys.executable, "-c", program]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() or None
+    return site.run(sys.executable, "-c", program).strip() or None
 
 
 def loops(a, b):
@@ -122,11 +142,11 @@ def loops(a, b):
 
 def without_checksum_offload(a, b):
     for site in (a, b):
-        shell(f"ip netns exec {site.name} ethtool -K eth0 tx off >/dev/null")
+        site.run("ethtool", "-K", "eth0", "tx", "off")
     refused = udp_segment_error(a)
     arrived = transfers(a, b)
     for site in (a, b):
-        shell(f"ip netns exec {site.name} ethtool -K eth0 tx on >/dev/null")
+        site.run("ethtool", "-K", "eth0", "tx", "on")
     return {"refused": refused, "arrived": arrived, "features": a.host.ask(command="features"), "stats": a.host.ask(command="stats")}
 
 
@@ -142,7 +162,9 @@ def kernel_path(a, b):
 
 def main():
     a, b = Site("a", 1), Site("b", 2)
-    shell("for n in a pa b pb; do ip netns add $n; ip -n $n link set lo up; done; ip link add eth0 netns a type veth peer name eth0 netns b")
+    for netns in ("a", "pa", "b", "pb"):
+        run("ip", "netns", "add", netns)
+    run("ip", "link", "add", "eth0", "netns", "a", "type", "veth", "peer", "name", "eth0", "netns", "b")
     for site in (a, b):
         site.build()
         site.start_programs()
