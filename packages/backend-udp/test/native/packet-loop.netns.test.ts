@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { PacketLoopFeature } from '../../src';
 import { createLab, type Agent, type Lab, type Site } from '../support/native/lab';
 
 const addon = join(__dirname, '..', '..', 'native', 'build', 'Release', 'tartan_udp.node');
-const rawProgram = join(__dirname, '..', 'support', 'native', 'raw.py');
+const support = join(__dirname, '..', 'support', 'native');
+const rawProgram = join(support, 'raw.py');
 const MARK = Buffer.from('TARTANRAW');
 const LONG = 120_000;
 
@@ -86,6 +88,26 @@ describe('content', () => {
       const { txPackets, tunReads } = await statsOf(lab.a);
       expect(txPackets).toBeGreaterThan(4_000_000 / 1472);
       expect(tunReads).toBeLessThan(txPackets / 2);
+    },
+    LONG,
+  );
+
+  it(
+    'arrives whole through an uplink without checksum offload, where some kernels refuse UDP_SEGMENT',
+    async () => {
+      await startBoth();
+      lab.a.run('ethtool', '-K', 'eth0', 'tx', 'off');
+      try {
+        const refused = lab.a.run('python3', join(support, 'udp-segment.py'), lab.b.underlay).trim();
+        expect(await lab.a.send(lab.b.podAddress, 1_000_000)).toBe(true);
+        expect(await lab.a.send(lab.b.podAddress6, 300_000)).toBe(true);
+        const features: PacketLoopFeature[] = await lab.a.host.ask({ command: 'features' });
+        const reason = refused === '' ? undefined : `${refused} from sendmsg with UDP_SEGMENT`;
+        expect(features.find(({ name }) => name === 'udpSegment')?.reason).toBe(reason);
+        expect((await statsOf(lab.a)).drops['send-failed']).toBe(0);
+      } finally {
+        lab.a.run('ethtool', '-K', 'eth0', 'tx', 'on');
+      }
     },
     LONG,
   );

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-LOOP_HOST = HERE.parent / "native" / "loop-host.mjs"
+NATIVE = HERE.parent / "native"
 STARTED = time.monotonic()
 
 
@@ -88,7 +88,7 @@ class Site:
         return run("ip", "netns", "exec", self.name, *command)
 
     def start_programs(self):
-        self.host = Agent(self.name, sys.argv[1], "--expose-gc", LOOP_HOST)
+        self.host = Agent(self.name, sys.argv[1], "--expose-gc", NATIVE / "loop-host.mjs")
         self.pod = Agent(f"p{self.name}", sys.executable, HERE / "pod.py")
 
     @property
@@ -124,14 +124,7 @@ def transfers(a, b):
 
 def udp_segment_error(site):
     """What the kernel itself says to UDP_SEGMENT on the uplink of a host: the name of an errno, or None."""
-    program = f"""
-import errno, socket, struct
-sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-try:
-    sender.sendmsg([bytes(3000)], [(17, 103, struct.pack("H", 1000))], 0, ("{site.far_underlay}", 9))
-except OSError as error:
-    print(errno.errorcode[error.errno])"""
-    return site.run(sys.executable, "-c", program).strip() or None
+    return site.run(sys.executable, NATIVE / "udp-segment.py", site.far_underlay).strip() or None
 
 
 def loops(a, b):
