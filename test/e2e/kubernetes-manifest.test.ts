@@ -121,6 +121,8 @@ test('what the manifest says, on two nodes: CNI installed, daemons ready, pods r
       expect(await api.annotation(name, 'backend-type')).toBe('vxlan');
       expect(await api.condition(name)).toMatch(/^False /);
     }
+    // What every node logs after each start must not cry wolf.
+    for (const { logFile } of daemons) expect(readFileSync(logFile, 'utf8')).not.toContain('"level":"error"');
     await Promise.all(runtimes.map((runtime, index) => runtime.removePod(pods[index] as (typeof pods)[number])));
     await Promise.all(daemons.map((daemon) => daemon.stop()));
     const calls = (await api.order('calls')) as string[];

@@ -7,7 +7,10 @@ export interface SysctlOutcome extends OpOutcome {
   readonly findings: readonly Finding[];
 }
 
-/** Writes the kernel settings that differ. One that does not exist (module missing, interface not there yet) is a finding. */
+/**
+ * Writes the kernel settings that differ. One that does not exist (module missing, interface not there yet) is a finding, and so is one in
+ * a read-only /proc/sys, as an unprivileged container has it: trying again would be of no use.
+ */
 export async function applySysctls(
   netlink: RtNetlink,
   sysctls: readonly DesiredSysctl[],
@@ -32,7 +35,8 @@ export async function applySysctls(
       }
     } catch (error) {
       if (!isTartanError(error, 'KERNEL_REFUSED', 'KERNEL_SOCKET')) throw error;
-      failed.push({ ...record, error });
+      if (isTartanError(error, 'KERNEL_REFUSED') && error.data.errnoName === 'EROFS') findings.push(readOnly(desired));
+      else failed.push({ ...record, error });
     }
   }
   return { applied, failed, rested, findings };
@@ -40,6 +44,16 @@ export async function applySysctls(
 
 function isRight(current: string, { value, atLeast = false }: DesiredSysctl): boolean {
   return current === value || (atLeast && Number(current) >= Number(value));
+}
+
+function readOnly({ path, value }: DesiredSysctl): Finding {
+  return {
+    severity: 'warning',
+    code: 'SYSCTL_READ_ONLY',
+    subject: `sysctl ${path}`,
+    message: `/proc/sys is read-only here, so this kernel setting cannot be set to ${value}`,
+    cure: `On the node, outside of the container: sysctl -w ${path}=${value}`,
+  };
 }
 
 function missing(path: string): Finding {

@@ -167,6 +167,20 @@ describe('reconciler with a device of its own', () => {
     await advance(40_000);
     expect(kernel.sysctl('net/ipv4/ip_forward')).toBe('1');
   });
+
+  it('in a read-only /proc/sys is told with the command for the node, and is no failure that is tried again', async () => {
+    const kernel = host();
+    kernel.setSysctl('net/ipv4/ip_forward', '0');
+    kernel.failWhen((request) => request.op === 'write-sysctl', 'EROFS');
+    const { advance, reconciler } = start(kernel, planOf({ sysctls: [{ path: 'net/ipv4/ip_forward', value: '1' }] }));
+    await advance();
+    expect(reconciler.status()).toMatchObject({
+      synced: true,
+      findings: [
+        { code: 'SYSCTL_READ_ONLY', cure: expect.stringContaining('sysctl -w net/ipv4/ip_forward=1') as string },
+      ],
+    });
+  });
 });
 
 describe('a kernel that refuses a change in place', () => {
