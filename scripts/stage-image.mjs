@@ -1,16 +1,28 @@
 // Puts together what a container image holds, and nothing else: programs, compiled packages, native parts, production dependencies.
 // The Dockerfile and the test of the Kubernetes manifest use the same tree. Needs a finished build (npm run build).
 //
-//   node scripts/stage-image.mjs FOLDER        (made anew; runs as FOLDER/bin/tartand)
+//   node scripts/stage-image.mjs FOLDER [ARCH]        (made anew; runs as FOLDER/bin/tartand)
+//
+// ARCH is x64 or arm64, this machine's unless given; for another one the native parts must have been built with `--target`.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const [target] = process.argv.slice(2);
-if (target === undefined) {
-  process.stderr.write('usage: node scripts/stage-image.mjs FOLDER\n');
+const [target, arch = process.arch] = process.argv.slice(2);
+if (target === undefined || !['x64', 'arm64'].includes(arch)) {
+  process.stderr.write('usage: node scripts/stage-image.mjs FOLDER [x64|arm64]\n');
   process.exit(2);
 }
 const out = resolve(target);
@@ -63,6 +75,22 @@ function nativeParts(folder) {
   );
 }
 
+/** e_machine of an ELF header, in the byte order of both: EM_X86_64 and EM_AARCH64 (elf.h). */
+const MACHINES = { x64: 62, arm64: 183 };
+const MACHINE_OFFSET = 18;
+
+/** Every native part of ours is there, and for the machine asked for: a build that failed midway must not become an image. */
+function checkMachine() {
+  const addons = [
+    'netlink/native/build/Release/tartan_netlink.node',
+    'backend-udp/native/build/Release/tartan_udp.node',
+  ];
+  for (const file of ['bin/tartan-cni', ...addons.map((addon) => join('packages', addon))]) {
+    const machine = readFileSync(join(out, file)).readUInt16LE(MACHINE_OFFSET);
+    if (machine !== MACHINES[arch]) throw new Error(`${file} is not for ${arch}; was it built with --target ${arch}?`);
+  }
+}
+
 rmSync(out, { recursive: true, force: true });
 mkdirSync(join(out, 'bin'), { recursive: true });
 for (const path of productionPackages()) {
@@ -73,6 +101,8 @@ for (const program of ['tartand', 'tartanctl']) {
   cpSync(join(root, 'bin', program), join(out, 'bin', program));
   chmodSync(join(out, 'bin', program), 0o755);
 }
-cpSync(join(root, 'packages', 'cni', 'native', 'build', 'tartan'), join(out, 'bin', 'tartan-cni'));
+const plugin = arch === process.arch ? 'tartan' : `tartan-${arch}`;
+cpSync(join(root, 'packages', 'cni', 'native', 'build', plugin), join(out, 'bin', 'tartan-cni'));
+checkMachine();
 cpSync(join(root, 'LICENSE'), join(out, 'LICENSE'));
 writeFileSync(join(out, 'package.json'), '{ "private": true }\n');
