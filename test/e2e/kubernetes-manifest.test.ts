@@ -21,6 +21,7 @@ import { Kubelet } from './support/kubelet';
  */
 
 const MANIFEST = join(repositoryRoot, 'deploy/kubernetes/tartan.yaml');
+const CLEAN_UP = join(repositoryRoot, 'deploy/kubernetes-remove/clean-up.yaml');
 const REFERENCE_PLUGINS = '/usr/lib/cni';
 const API_PORT = 6443;
 const TOKEN = 'token-of-the-service-account';
@@ -56,11 +57,10 @@ function ready(host: Host): Promise<unknown> {
   );
 }
 
-/** What the kernel says of the daemon's rights; the daemon is the only child of the shell that starts it. */
+/** What the kernel says of the daemon's rights. */
 function rightsOf({ pid }: LabProcess): Record<string, string> {
   const names = ['CapEff', 'CapBnd', 'NoNewPrivs', 'Seccomp'];
-  const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-  const lines = readFileSync(`/proc/${child}/status`, 'utf8').split('\n');
+  const lines = readFileSync(`/proc/${pid}/status`, 'utf8').split('\n');
   const fields = lines.map((line) => line.split(/:\s+/) as [string, string]);
   return Object.fromEntries(fields.filter(([name]) => names.includes(name)));
 }
@@ -76,7 +76,17 @@ function allowed(objects: readonly ApiObject[]): string[] {
     .flatMap(({ resources, verbs }) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)));
 }
 
-test('what the manifest says, on two nodes: CNI installed, daemons ready, pods reach each other', async () => {
+/** Nothing of Tartan in the kernel of the node, in its files, and in its CNI directories. */
+async function expectClean(host: Host, kubelet: Kubelet): Promise<void> {
+  expect(await host.ipJson('-N route show proto 158')).toEqual([]);
+  expect((await host.ipJson<{ ifname: string }[]>('link show')).map(({ ifname }) => ifname)).not.toContain('flannel.1');
+  expect((await host.run(['nft', 'list', 'tables'])).stdout).not.toContain('flannel');
+  for (const place of ['/run/flannel', '/var/lib/tartan', '/etc/cni/net.d', '/opt/cni/bin']) {
+    expect([place, readdirSync(kubelet.nodePath(place))]).toEqual([place, []]);
+  }
+}
+
+test('what the manifest says, on two nodes: CNI installed, daemons ready, pods reach each other, and all of it removed', async () => {
   await withLab({}, async (lab) => {
     const objects = readObjects(readFileSync(MANIFEST, 'utf8'));
     const hosts = await lab.addHosts(2);
@@ -127,6 +137,14 @@ test('what the manifest says, on two nodes: CNI installed, daemons ready, pods r
     await Promise.all(daemons.map((daemon) => daemon.stop()));
     const calls = (await api.order('calls')) as string[];
     const used = new Set(calls.map((call) => call.replace(/[?].*/, '').split(' ').slice(0, 2).join(' ')));
+    const [cleaner] = readObjects(
+      readFileSync(CLEAN_UP, 'utf8').replaceAll('NODE', 'node').replaceAll('IMAGE', 'tartan'),
+    );
+    for (const [index, host] of hosts.entries()) {
+      const cleanUp = new Kubelet({ host, objects: [cleaner as ApiObject], image, apiServer });
+      expect(await cleanUp.runToEnd()).toMatch(/removed .*10-tartan\.conflist[^]*flannel\.1/);
+      await expectClean(host, kubelets[index] as Kubelet);
+    }
     // Nothing is granted that is not used; an Event is only written when something is wrong.
     expect([...used, 'create events'].sort()).toEqual(allowed(objects).sort());
   });

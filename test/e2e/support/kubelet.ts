@@ -4,8 +4,8 @@ import { type CommandResult, type Host, type LabProcess, runCommand } from '@tar
 import type { ApiObject, Container, PodSpec } from '../../unit/deploy/support/api-objects';
 
 /*
- * As much of a kubelet as it takes to run the pod of a DaemonSet on a host of the lab, exactly as the manifest says: its commands,
- * arguments, environment, mounts and rights. The image is a folder (scripts/stage-image.mjs) at /opt/tartan.
+ * As much of a kubelet as it takes to run a pod (of a DaemonSet, as a rule) on a host of the lab, exactly as the manifest says: its
+ * commands, arguments, environment, mounts and rights. The image is a folder (scripts/stage-image.mjs) at /opt/tartan.
  */
 
 const ENTER = resolve(__dirname, 'enter-container');
@@ -13,7 +13,7 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 export interface KubeletOptions {
   readonly host: Host;
-  /** Objects of the manifest: the DaemonSet and the config map that it mounts. */
+  /** Objects of the manifest: the DaemonSet or the Pod, and the config map that it mounts. */
   readonly objects: readonly ApiObject[];
   /** Folder that stands for the image. */
   readonly image: string;
@@ -29,12 +29,15 @@ interface Mount {
 
 export class Kubelet {
   private readonly spec: PodSpec;
+  private readonly namespace: string;
   private readonly directory: string;
   private containers = 0;
 
   constructor(private readonly options: KubeletOptions) {
-    this.spec = this.object('DaemonSet').spec.template.spec;
-    this.directory = join(options.host.directory, 'kubelet');
+    const owner = options.objects.find(({ kind }) => kind === 'Pod') ?? this.object('DaemonSet');
+    this.spec = owner.kind === 'Pod' ? (owner.spec as unknown as PodSpec) : owner.spec.template.spec;
+    this.namespace = owner.metadata.namespace;
+    this.directory = join(options.host.directory, `kubelet-${owner.metadata.name}`);
   }
 
   /** A directory or file of the node, by the path that the manifest gives it. */
@@ -47,16 +50,26 @@ export class Kubelet {
     for (const container of this.spec.initContainers) await this.run(container);
   }
 
+  /** A pod that ends: its init containers, then its containers. What they print. */
+  async runToEnd(): Promise<string> {
+    let output = '';
+    for (const container of [...this.spec.initContainers, ...this.spec.containers]) {
+      output += (await this.run(container)).stdout;
+    }
+    return output;
+  }
+
   /** The first container, which runs until it is stopped. */
   startContainer(): Promise<LabProcess> {
     const [container] = this.spec.containers;
     if (!container) throw new Error('the pod has no container');
     const { input, command } = this.prepare(container);
-    const script = `printf '%s' "$MOUNTS" | exec "$@"`;
+    // One process from the shell to the daemon, so that what stops it reaches the daemon.
+    const script = `exec "$@" <<END\n$MOUNTS\nEND\n`;
     return this.options.host.start({
       name: container.name,
       argv: ['sh', '-c', script, 'sh', ...command],
-      env: { MOUNTS: input },
+      env: { MOUNTS: input.trimEnd() },
     });
   }
 
@@ -86,7 +99,7 @@ export class Kubelet {
     const fields: Record<string, string> = {
       'spec.nodeName': host.name,
       'metadata.name': `tartan-${host.name}`,
-      'metadata.namespace': this.object('DaemonSet').metadata.namespace,
+      'metadata.namespace': this.namespace,
     };
     const own = (container.env ?? []).map(({ name, value, valueFrom }) => [
       name,
@@ -121,7 +134,7 @@ export class Kubelet {
 
   private serviceAccount(): string {
     const { apiServer } = this.options;
-    const { namespace } = this.object('DaemonSet').metadata;
+    const { namespace } = this;
     const folder = this.files('service-account', { token: apiServer.token, namespace });
     writeFileSync(join(folder, 'ca.crt'), readFileSync(apiServer.caFile));
     return folder;

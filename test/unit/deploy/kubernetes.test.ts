@@ -110,6 +110,18 @@ describe('the manifest', () => {
   });
 });
 
+test('the pod that cleans a node is valid, sees the places of the manifest, and has no more rights', () => {
+  const text = readFileSync(join(root, 'deploy/kubernetes-remove/clean-up.yaml'), 'utf8');
+  const [pod] = readObjects(text.replaceAll('NODE', 'node-1').replaceAll('IMAGE', 'tartan:0.1.0'));
+  expect(problemsOf([pod as object])).toEqual([]);
+  const spec = pod?.spec as unknown as PodSpec;
+  const { volumes, initContainers, containers, securityContext } = podSpec(manifest);
+  expect(volumes).toEqual(expect.arrayContaining(spec.volumes));
+  expect(spec.securityContext).toEqual(securityContext);
+  expect(spec.initContainers[0]?.securityContext).toEqual(initContainers[0]?.securityContext);
+  expect(containers[0]?.securityContext).toMatchObject(spec.containers[0]?.securityContext ?? {});
+});
+
 describe('the chart', () => {
   /** Labels and the checksum are Helm's own; everything else must be the manifest's. */
   function comparable(spec: PodSpec): PodSpec {
