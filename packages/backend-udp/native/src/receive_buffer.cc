@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kMessageMax = 65536;
 constexpr size_t kStride = kMessageMax + 1088;
+static_assert(kStride % ReceiveBuffer::kCacheLineBytes == 0, "every buffer begins with a cache line");
 // At 64 KiB each: as much as one round of the other direction sends. Not more, so that neither holds up the other.
 constexpr size_t kLargeMessages = 16;
 constexpr size_t kLargeBytes = 8192;
@@ -21,9 +22,9 @@ constexpr size_t kLargeBytes = 8192;
 }  // namespace
 
 ReceiveBuffer::ReceiveBuffer()
-    : arena_(kMessages * kStride), headers_(kMessages), pieces_(kMessages), sources_(kMessages), controls_(kMessages) {
+    : arena_(kMessages * kStride / kCacheLineBytes), headers_(kMessages), pieces_(kMessages), sources_(kMessages), controls_(kMessages) {
   for (size_t i = 0; i < kMessages; i++) {
-    pieces_[i] = {arena_.data() + i * kStride, kMessageMax};
+    pieces_[i] = {&arena_[i * kStride / kCacheLineBytes], kMessageMax};
     headers_[i].msg_hdr = {};
     headers_[i].msg_hdr.msg_iov = &pieces_[i];
     headers_[i].msg_hdr.msg_iovlen = 1;

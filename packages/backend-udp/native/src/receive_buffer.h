@@ -1,7 +1,9 @@
 // Takes datagrams from a socket, many with one recvmmsg.
 //
 // With UDP_GRO a message may be up to 64 KiB that the kernel joined from datagrams of one size. Buffers lie a little more than 64 KiB
-// apart: at a power of two their first lines would share cache sets.
+// apart: at a power of two their first lines would share cache sets. Each begins with a cache line, as what the kernel copies from
+// mostly does: where the place in its page is 1 to 31 bytes further in the destination than in the source, "rep movsb", which the kernel
+// copies with, takes fifteen times as long on AMD Zen 3, and malloc() begins 16 bytes behind a page.
 #pragma once
 
 #include <sys/socket.h>
@@ -27,6 +29,7 @@ struct ReceivedMessage {
 class ReceiveBuffer {
  public:
   static constexpr size_t kMessages = 64;
+  static constexpr size_t kCacheLineBytes = 64;
 
   ReceiveBuffer();
 
@@ -42,7 +45,11 @@ class ReceiveBuffer {
     char bytes[CMSG_SPACE(sizeof(int))];
   };
 
-  std::vector<uint8_t> arena_;
+  struct alignas(kCacheLineBytes) CacheLine {
+    uint8_t bytes[kCacheLineBytes];
+  };
+
+  std::vector<CacheLine> arena_;
   std::vector<mmsghdr> headers_;
   std::vector<iovec> pieces_;
   std::vector<SocketAddress> sources_;
