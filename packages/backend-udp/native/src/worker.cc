@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <algorithm>
@@ -35,6 +36,12 @@ constexpr uint64_t kRoamsBurst = 1000;
 // So many keep-alives without a packet, and the place where a peer was learned to be is free for another one: translators give a port
 // that is no longer used to somebody else.
 constexpr uint64_t kHeldForKeepalives = 3;
+
+// Of every packet's processor time the loop needs a multiple of what the sending program needs. With equal shares it is the loop that
+// falls behind, TCP fills the queues before it, and all else waits there: 4 to 8 ms beside one stream on two busy processors, 0.3 ms
+// with this. Nine times a usual share, not all (-20): a thread that takes the processor from the sender of each small packet has
+// nothing to batch, and a flood of packets must leave a tenth to others.
+constexpr int kNice = -10;
 
 constexpr uint64_t kNanoseconds = 1000000000;
 constexpr uint64_t kReopenInterval = kNanoseconds / 5;
@@ -93,8 +100,15 @@ void Worker::Stop() {
 }
 
 void* Worker::Main(void* self) {
+  ComeFirst();
   static_cast<Worker*>(self)->Run();
   return nullptr;
+}
+
+// Without CAP_SYS_NICE, or room in RLIMIT_NICE, the kernel says no, and packets flow all the same.
+void Worker::ComeFirst() {
+  // Of this thread alone (setpriority(2), "BUGS").
+  if (getpriority(PRIO_PROCESS, 0) > kNice) setpriority(PRIO_PROCESS, 0, kNice);
 }
 
 void Worker::Run() {

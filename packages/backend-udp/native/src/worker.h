@@ -54,6 +54,7 @@ class Worker : private PacketSink, private DatagramBatch::TooBigHandler {
   enum Ready : unsigned { kTun = 1, kIpv4 = 2, kIpv6 = 4, kStop = 8 };
 
   static void* Main(void* self);
+  static void ComeFirst();
   void Run();
   unsigned Wait(bool sleep);
   int SleepMilliseconds() const;

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import type { PacketLoopFeature } from '../../src';
 import { createLab, type Agent, type Lab, type Site } from '../support/native/lab';
@@ -38,6 +39,11 @@ async function startBoth(options: object = {}): Promise<void> {
 
 function statsOf(site: Site): Promise<Stats> {
   return site.host.ask({ command: 'stats' });
+}
+
+function threadOf(pid: number, name: string): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return Number(threads.find((id) => readFileSync(`/proc/${pid}/task/${id}/comm`, 'utf8') === `${name}\n`) ?? NaN);
 }
 
 async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
@@ -385,6 +391,21 @@ describe('life', () => {
       await lab.a.startHost();
       await lab.a.host.ask({ command: 'start', options: lab.a.options, routes: lab.a.routes });
       expect(await lab.b.send(lab.a.podAddress, 100_000)).toBe(true);
+    },
+    LONG,
+  );
+
+  it(
+    'comes before ordinary threads where it may',
+    async () => {
+      await lab.a.start();
+      const ordinary = getPriority(lab.a.host.pid);
+      const mayRaise = Number(lab.a.run('nice', '-n', '-1', 'nice')) < ordinary;
+      const wanted = mayRaise ? Math.min(ordinary, -10) : ordinary;
+      await eventually(`the loop's thread is at nice ${wanted}`, () =>
+        Promise.resolve(getPriority(threadOf(lab.a.host.pid, 'tartan-udp-0')) === wanted),
+      );
+      expect(getPriority(lab.a.host.pid)).toBe(ordinary);
     },
     LONG,
   );
