@@ -1,4 +1,4 @@
-import { BackOff, isTartanError, type Clock, type Random } from '@tartan/core';
+import { BackOff, isTartanError, type Clock, type DumpSieve, type Random } from '@tartan/core';
 import { decodeAck, type Ack } from './codec/ack';
 import { NLM_F, NLMSG } from './codec/constants';
 import type { MessageCursor } from './codec/message-reader';
@@ -21,6 +21,7 @@ export interface DumpRequest<Item> {
   decode(view: DataView, start: number, end: number): Item | undefined;
   /** Errnos that mean "there is nothing like that": the device or table of a filter is gone. */
   readonly emptyOn?: ReadonlySet<number>;
+  readonly sieve?: DumpSieve<Item> | undefined;
 }
 
 export interface DumpContext {
@@ -75,8 +76,11 @@ class Collector<Item> {
   private readonly items: Item[] = [];
   private interrupted = false;
   private end: Ack = { errno: 0 };
+  private readonly reading;
 
-  constructor(private readonly request: DumpRequest<Item>) {}
+  constructor(private readonly request: DumpRequest<Item>) {
+    this.reading = request.sieve?.open();
+  }
 
   accept(message: MessageCursor): boolean {
     if (message.flags & NLM_F.dumpInterrupted) this.interrupted = true;
@@ -86,7 +90,7 @@ class Collector<Item> {
     }
     if (message.type === this.request.type) {
       const item = this.request.decode(message.view, message.start, message.end);
-      if (item !== undefined) this.items.push(item);
+      if (item !== undefined && this.reading?.keeps(item) !== false) this.items.push(item);
     }
     return false;
   }
@@ -96,6 +100,8 @@ class Collector<Item> {
     if (errno === errnoNumber('EINTR')) return 'interrupted';
     if (this.request.emptyOn?.has(errno)) return [];
     if (errno !== 0) throw kernelRefused(this.request.operation, errno, extendedAck, offset);
-    return this.interrupted ? 'interrupted' : this.items;
+    if (this.interrupted) return 'interrupted';
+    this.reading?.done();
+    return this.items;
   }
 }

@@ -1,6 +1,7 @@
 import {
   ROUTE_TABLE,
   type Clock,
+  type DumpSieve,
   type FdbEntry,
   type InterfaceAddress,
   type IpAddress,
@@ -109,12 +110,13 @@ export class KernelNetlink implements RtNetlink {
     }));
   }
 
-  listRoutes(filter: RouteFilter = {}): Promise<Route[]> {
+  listRoutes(filter: RouteFilter = {}, sieve?: DumpSieve<Route>): Promise<Route[]> {
     const { table = ROUTE_TABLE.main, protocol, oif } = filter;
     return this.perFamily(filter, (family) => ({
       operation: 'list routes',
       type: RTM.newRoute,
       emptyOn,
+      sieve,
       encode: (writer, sequence, strict) => encodeRouteDump(writer, family, filter, sequence, strict),
       decode: (view, start, end) => {
         const route = decodeRoute(view, start, end);
@@ -128,12 +130,13 @@ export class KernelNetlink implements RtNetlink {
     }));
   }
 
-  listNeighbours(filter: DeviceFilter = {}): Promise<Neighbour[]> {
+  listNeighbours(filter: DeviceFilter = {}, sieve?: DumpSieve<Neighbour>): Promise<Neighbour[]> {
     const { ifindex } = filter;
     return this.perFamily(filter, (family) => ({
       operation: 'list neighbours',
       type: RTM.newNeighbour,
       emptyOn,
+      sieve,
       encode: (writer, sequence) => encodeNeighbourDump(writer, family, ifindex, sequence),
       decode: (view, start, end) => {
         const entry = decodeNeighbour(view, start, end);
@@ -142,11 +145,12 @@ export class KernelNetlink implements RtNetlink {
     }));
   }
 
-  listFdb(filter: { readonly ifindex?: number } = {}): Promise<FdbEntry[]> {
+  listFdb(filter: { readonly ifindex?: number } = {}, sieve?: DumpSieve<FdbEntry>): Promise<FdbEntry[]> {
     return this.dump({
       operation: 'list forwarding entries',
       type: RTM.newNeighbour,
       emptyOn,
+      sieve,
       encode: (writer, sequence) => encodeNeighbourDump(writer, 'bridge', undefined, sequence),
       decode: (view, start, end) => {
         const entry = decodeFdb(view, start, end);

@@ -300,6 +300,22 @@ export interface RouteFilter {
 }
 
 /**
+ * Looks at the items of a list while they are read: what it does not keep never exists twice, so to find among thousands of objects the
+ * few that are not as they should be costs hardly any memory.
+ */
+export interface DumpSieve<Item> {
+  /** One reading of a table begins; a list may take several. */
+  open(): DumpReading<Item>;
+}
+
+export interface DumpReading<Item> {
+  /** False leaves the item out of the list. */
+  keeps(item: Item): boolean;
+  /** The reading was complete. Without it the kernel interrupted it, and what it has shown counts for nothing. */
+  done(): void;
+}
+
+/**
  * The kernel's network state in one namespace. Lists are consistent: a dump that the kernel flags as interrupted
  * (NLM_F_DUMP_INTR) is repeated. Methods may be called at the same time. All reject with KERNEL_REFUSED or KERNEL_SOCKET.
  */
@@ -308,9 +324,12 @@ export interface RtNetlink {
   /** By the kernel's names: `tx-checksum-ip-generic`. Rejects with ENODEV, and with EOPNOTSUPP as `link-features` does. */
   listLinkFeatures(ifindex: number): Promise<ReadonlyMap<string, LinkFeature>>;
   listAddresses(filter?: { readonly family?: IpFamily; readonly ifindex?: number }): Promise<InterfaceAddress[]>;
-  listRoutes(filter?: RouteFilter): Promise<Route[]>;
-  listNeighbours(filter?: { readonly family?: IpFamily; readonly ifindex?: number }): Promise<Neighbour[]>;
-  listFdb(filter?: { readonly ifindex?: number }): Promise<FdbEntry[]>;
+  listRoutes(filter?: RouteFilter, sieve?: DumpSieve<Route>): Promise<Route[]>;
+  listNeighbours(
+    filter?: { readonly family?: IpFamily; readonly ifindex?: number },
+    sieve?: DumpSieve<Neighbour>,
+  ): Promise<Neighbour[]>;
+  listFdb(filter?: { readonly ifindex?: number }, sieve?: DumpSieve<FdbEntry>): Promise<FdbEntry[]>;
   /** The route that a packet to each address would take (`ip route get`), in order; undefined where there is none. */
   lookupRoutes(destinations: readonly IpAddress[]): Promise<(Route | undefined)[]>;
   /**

@@ -1,6 +1,7 @@
 import type { FdbEntry, InterfaceAddress, Link, Neighbour, Route, RtNetlink } from '../netlink';
+import type { PlanSieve } from './plan-sieve';
 
-/** What the kernel holds, as read at the start of a round. */
+/** What the kernel holds, as read at the start of a round; without what a sieve has found in place. */
 export interface ActualState {
   readonly links: readonly Link[];
   /** Of our own devices at least. */
@@ -17,21 +18,16 @@ export interface ReadScope {
   readonly tables: readonly number[];
 }
 
-/**
- * Reads what matters for one plan; hosts with a thousand pod interfaces pay nothing for them but the list of links. `known` are
- * the links where the caller has just read them.
- */
+/** Reads what matters for one plan; hosts with a thousand pod interfaces pay nothing for them. `links` are those of this moment. */
 export async function readActualState(
   netlink: RtNetlink,
   scope: ReadScope,
-  known?: readonly Link[],
+  links: readonly Link[],
+  sieve?: PlanSieve,
 ): Promise<ActualState> {
-  const [links, ...routes] = await Promise.all([
-    known ?? netlink.listLinks(),
-    ...scope.tables.map((table) => netlink.listRoutes({ table })),
-  ]);
+  const routes = await Promise.all(scope.tables.map((table) => netlink.listRoutes({ table }, sieve?.routes)));
   const own = links.filter((link) => scope.devices.includes(link.name));
-  const perDevice = await Promise.all(own.map((link) => readDevice(netlink, link.index)));
+  const perDevice = await Promise.all(own.map((link) => readDevice(netlink, link.index, sieve)));
   return {
     links,
     routes: routes.flat(),
@@ -44,11 +40,12 @@ export async function readActualState(
 async function readDevice(
   netlink: RtNetlink,
   ifindex: number,
+  sieve: PlanSieve | undefined,
 ): Promise<Pick<ActualState, 'addresses' | 'neighbours' | 'fdb'>> {
   const [addresses, neighbours, fdb] = await Promise.all([
     netlink.listAddresses({ ifindex }),
-    netlink.listNeighbours({ ifindex }),
-    netlink.listFdb({ ifindex }),
+    netlink.listNeighbours({ ifindex }, sieve?.neighbours),
+    netlink.listFdb({ ifindex }, sieve?.fdb),
   ]);
   return { addresses, neighbours, fdb };
 }

@@ -3,6 +3,7 @@ import type { KernelOp, Link } from '../netlink';
 import type { ActualState } from './actual-state';
 import type { DesiredIndex } from './desired-index';
 import type { Finding } from './kernel-state';
+import type { InPlace } from './plan-sieve';
 import type { ProtocolName } from './route-protocol';
 import type { LinkName } from './route-text';
 
@@ -31,6 +32,8 @@ export interface WaitingObject {
 export interface DeltaContext {
   readonly index: DesiredIndex;
   readonly actual: ActualState;
+  /** What was found to be as desired while the kernel was read; `actual` is without it. */
+  readonly inPlace: InPlace;
   readonly linkByName: ReadonlyMap<string, Link>;
   readonly linkName: LinkName;
   readonly protocolName: ProtocolName;
@@ -47,7 +50,7 @@ export interface KindDelta {
 
 /** An interface that can carry objects now, or why not. */
 export function usableLink(
-  context: DeltaContext,
+  context: Pick<DeltaContext, 'linkByName'>,
   ifname: string,
 ): { readonly link: Link } | { readonly reason: 'missing' | 'down' } {
   const link = context.linkByName.get(ifname);

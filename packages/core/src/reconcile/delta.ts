@@ -7,6 +7,7 @@ import { fdbDelta } from './fdb-delta';
 import type { Finding, KernelState, Ownership } from './kernel-state';
 import { linkDelta, linkRecreation } from './link-delta';
 import { neighbourDelta } from './neighbour-delta';
+import { nothingInPlace, type InPlace } from './plan-sieve';
 import { routeDelta } from './route-delta';
 import { createProtocolNames, type ProtocolName } from './route-protocol';
 import { linkNames } from './route-text';
@@ -42,8 +43,14 @@ export function computeDelta({ desired, ownership, actual, protocolName }: Delta
   return indexedDelta(indexDesired(desired, ownership), actual, protocolName ?? createProtocolNames());
 }
 
-export function indexedDelta(index: DesiredIndex, actual: ActualState, protocolName: ProtocolName): Delta {
-  const context = contextOf(index, actual, protocolName);
+/** `inPlace` is what the sieve has taken out of `actual` when it was read with one. */
+export function indexedDelta(
+  index: DesiredIndex,
+  actual: ActualState,
+  protocolName: ProtocolName,
+  inPlace: InPlace = nothingInPlace,
+): Delta {
+  const context = contextOf(index, actual, protocolName, inPlace);
   const links = linkDelta(context);
   const parts = [addressDelta(context), neighbourDelta(context), fdbDelta(context), routeDelta(context)];
   return {
@@ -79,10 +86,16 @@ export function recreationOps(
   return linkRecreation(contextOf(index, actual, protocolName), keys);
 }
 
-function contextOf(index: DesiredIndex, actual: ActualState, protocolName: ProtocolName): DeltaContext {
+function contextOf(
+  index: DesiredIndex,
+  actual: ActualState,
+  protocolName: ProtocolName,
+  inPlace: InPlace = nothingInPlace,
+): DeltaContext {
   return {
     index,
     actual,
+    inPlace,
     linkByName: new Map(actual.links.map((link) => [link.name, link])),
     linkName: linkNames(actual.links),
     protocolName,

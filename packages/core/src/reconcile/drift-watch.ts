@@ -1,5 +1,4 @@
 import type { FdbEntry, InterfaceAddress, KernelEvent, Link, Neighbour, Route, VxlanData } from '../netlink';
-import type { ActualState } from './actual-state';
 import type { DesiredIndex } from './desired-index';
 import { isStaticFdb, matchesFdb } from './fdb-delta';
 import { isPermanentNeighbour } from './neighbour-delta';
@@ -37,7 +36,7 @@ export class DriftWatch {
   }
 
   /** What a pass has read; the interfaces' names are needed to understand events. */
-  setLinks({ links }: Pick<ActualState, 'links'>): void {
+  setLinks(links: readonly Link[]): void {
     this.links.clear();
     this.indices.clear();
     for (const link of links) this.remember(link);

@@ -16,6 +16,7 @@ export function fdbDelta(context: DeltaContext): KindDelta {
   const adds: PlannedOp[] = [];
   const waiting: WaitingObject[] = [];
   for (const [key, desired] of context.index.fdb) {
+    if (context.inPlace.fdb.has(desired) && !present.has(key)) continue;
     const link = context.linkByName.get(desired.ifname);
     if (!link) waiting.push({ key: `fdb ${key}`, ifname: desired.ifname, reason: 'missing' });
     else if (context.index.addOnly ? !present.has(key) : !matchesFdb(present.get(key), desired))

@@ -204,7 +204,7 @@ class LevelTriggeredReconciler implements Reconciler {
     };
     try {
       const outcome = await (diff ? runDiffPass(input, diff) : runPass(input));
-      this.drift.setLinks(outcome.actual);
+      this.drift.setLinks(outcome.links);
       return { outcome };
     } catch (error) {
       return { error };

@@ -20,14 +20,20 @@ export function neighbourDelta(context: DeltaContext): KindDelta {
   const adds: PlannedOp[] = [];
   const waiting: WaitingObject[] = [];
   for (const [key, desired] of context.index.neighbours) {
+    if (context.inPlace.neighbours.has(desired) && !present.has(key)) continue;
     const usable = usableLink(context, desired.ifname);
     if ('reason' in usable) {
       waiting.push({ key: `neighbour ${key}`, ifname: desired.ifname, reason: usable.reason });
-    } else if (context.index.addOnly ? !present.has(key) : present.get(key)?.mac?.equals(desired.mac) !== true) {
+    } else if (context.index.addOnly ? !present.has(key) : !matchesNeighbour(present.get(key), desired)) {
       adds.push(replaceOp(key, desired, usable.link.index));
     }
   }
   return { adds, deletes: strayNeighbours(context, present), waiting, findings: [] };
+}
+
+/** True when `entry` is the static entry that `desired` asks for. */
+export function matchesNeighbour(entry: Neighbour | undefined, desired: DesiredNeighbour): boolean {
+  return entry !== undefined && isPermanentNeighbour(entry) && entry.mac?.equals(desired.mac) === true;
 }
 
 /** True for an entry that the kernel keeps until somebody deletes it. */

@@ -8,6 +8,7 @@ import type { Finding } from './kernel-state';
 import { planFeatures } from './link-features';
 import { mergeOutcomes, recordOf, type FailedOp, type OpOutcome, type OpRecord } from './op-record';
 import type { PlanDiff } from './plan-diff';
+import { planSieve, type InPlace } from './plan-sieve';
 import type { ProtocolName } from './route-protocol';
 import { applySysctls } from './sysctls';
 
@@ -30,31 +31,37 @@ export interface PassOutcome extends OpOutcome {
   /** Keys of desired objects that foreign ones keep from being made. */
   readonly blocked: readonly string[];
   readonly findings: readonly Finding[];
-  /** As last read: before the operations that are no device operations. */
-  readonly actual: ActualState;
+  /** As last read: after the device operations. */
+  readonly links: readonly Link[];
 }
 
 /** Rejects with KERNEL_REFUSED or KERNEL_SOCKET only when the kernel's state could not be read. */
 export async function runPass(input: PassInput): Promise<PassOutcome> {
   const { netlink, index, protocolName, resting } = input;
-  const { actual, findings, ...devices } = await reconcileDevices(input);
+  const { actual, inPlace, findings, ...devices } = await reconcileDevices(input);
   const sysctls = await applySysctls(netlink, index.sysctls, resting);
-  const delta = indexedDelta(index, actual, protocolName);
+  const delta = indexedDelta(index, actual, protocolName, inPlace);
   const others = await applyPlanned(input, delta.ops);
   return {
     ...mergeOutcomes(devices, sysctls, others),
     waiting: delta.waiting,
     blocked: delta.blocked,
     findings: [...delta.findings, ...findings, ...sysctls.findings],
-    actual,
+    links: actual.links,
   };
+}
+
+interface DevicesOutcome extends OpOutcome {
+  readonly actual: ActualState;
+  readonly inPlace: InPlace;
+  readonly findings: readonly Finding[];
 }
 
 /**
  * Links are read alone and first: with thousands of peers the rest takes a tenth of a second, and until a device's MAC is what peers
  * were told, nothing arrives.
  */
-async function reconcileDevices(input: PassInput): Promise<OpOutcome & Pick<PassOutcome, 'actual' | 'findings'>> {
+async function reconcileDevices(input: PassInput): Promise<DevicesOutcome> {
   const { netlink, index } = input;
   const links = await netlink.listLinks();
   const outcome = await changeDevices(input, links);
@@ -62,10 +69,13 @@ async function reconcileDevices(input: PassInput): Promise<OpOutcome & Pick<Pass
   const { planned, failed, findings } = await planFeatures(netlink, index, current);
   const features = await applyPlanned(input, planned);
   const scope = { devices: index.ownership.devices, tables: index.tables };
+  const sieve = planSieve(index, current);
+  const actual = await readActualState(netlink, scope, current, sieve);
   return {
     ...mergeOutcomes(outcome, features, { applied: [], failed, rested: [] }),
     findings,
-    actual: await readActualState(netlink, scope, current),
+    actual,
+    inPlace: sieve.inPlace,
   };
 }
 
@@ -91,7 +101,7 @@ export async function runDiffPass({ netlink, protocolName, resting }: PassInput,
   const actual = diff.formerState(await netlink.listLinks());
   const { ops, waiting, blocked, findings } = indexedDelta(diff.index, actual, protocolName);
   const outcome = await applyPlanned({ netlink, resting }, ops);
-  return { ...outcome, waiting, blocked, findings, actual };
+  return { ...outcome, waiting, blocked, findings, links: actual.links };
 }
 
 async function applyPlanned(

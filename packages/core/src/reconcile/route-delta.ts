@@ -37,7 +37,11 @@ interface Draft {
 export function routeDelta(context: DeltaContext): KindDelta {
   const draft: Draft = { adds: [], deletes: [], waiting: [], findings: [], blocked: [] };
   const holders = holdersByKey(context);
-  for (const [key, desired] of context.index.routes) decide(context, draft, key, desired, holders.get(key));
+  for (const [key, desired] of context.index.routes) {
+    const held = holders.get(key);
+    if (!context.inPlace.routes.has(desired)) decide(context, draft, key, desired, held);
+    else if (held) besideOurs(context, draft, key, desired, held);
+  }
   for (const [key, { own }] of holders) {
     if (!context.index.routes.has(key)) draft.deletes.push(...own.map((route) => deleteOp(key, route, context)));
   }
@@ -84,6 +88,12 @@ function decide(
     draft.adds.push(routeOp(key, desired, { op: replaced ? 'route-replace' : 'route-add', route }));
   }
   draft.deletes.push(...superfluous.map((route) => deleteOp(key, route, context)));
+}
+
+/** Our route is in place, and others stand at the same key. */
+function besideOurs(context: DeltaContext, draft: Draft, key: string, desired: DesiredRoute, held: Holders): void {
+  if (held.foreign[0]) draft.findings.push(routeConflict(context, desired, held.foreign[0]));
+  draft.deletes.push(...held.own.map((route) => deleteOp(key, route, context)));
 }
 
 /**

@@ -14,12 +14,14 @@ export interface EventLoopLagOptions {
   readonly windowMs?: number;
 }
 
-const RESOLUTION_MS = 10;
+/** Each interval wakes the process, on every node of a cluster for ever; ten a second still show what makes a probe fail. */
+const RESOLUTION_MS = 100;
 const IDLE: LagReading = { meanMs: 0, p99Ms: 0, maxMs: 0 };
 
 /**
  * Measures how long the event loop is kept from its timers, over Node's own histogram: it costs one timer of libuv and no
- * JavaScript per sample. A stall shows up after it has ended; a loop that never comes back answers no health check at all.
+ * JavaScript per sample. A stall shows up after it has ended, up to RESOLUTION_MS too short; a loop that never comes back answers
+ * no health check at all.
  */
 export class EventLoopLag {
   private readonly histogram: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });

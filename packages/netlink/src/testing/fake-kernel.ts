@@ -15,7 +15,6 @@ import {
   type LinkFeature,
   type Neighbour,
   type Route,
-  type RouteFilter,
   type RouteSpec,
   type RtNetlink,
 } from '@tartan/core';
@@ -301,16 +300,16 @@ export class FakeKernel implements RtNetlink {
     return this.own.listAddresses(filter);
   }
 
-  listRoutes(filter?: RouteFilter): Promise<Route[]> {
-    return this.own.listRoutes(filter);
+  listRoutes(...query: Parameters<RtNetlink['listRoutes']>): Promise<Route[]> {
+    return this.own.listRoutes(...query);
   }
 
-  listNeighbours(filter?: Parameters<RtNetlink['listNeighbours']>[0]): Promise<Neighbour[]> {
-    return this.own.listNeighbours(filter);
+  listNeighbours(...query: Parameters<RtNetlink['listNeighbours']>): Promise<Neighbour[]> {
+    return this.own.listNeighbours(...query);
   }
 
-  listFdb(filter?: Parameters<RtNetlink['listFdb']>[0]): Promise<FdbEntry[]> {
-    return this.own.listFdb(filter);
+  listFdb(...query: Parameters<RtNetlink['listFdb']>): Promise<FdbEntry[]> {
+    return this.own.listFdb(...query);
   }
 
   lookupRoutes(destinations: readonly IpAddress[]): Promise<(Route | undefined)[]> {

@@ -1,6 +1,7 @@
 import {
   ROUTE_TABLE,
   isTartanError,
+  type DumpSieve,
   type FdbEntry,
   type InterfaceAddress,
   type IpAddress,
@@ -61,10 +62,10 @@ export class FakeNetlink implements RtNetlink {
     );
   }
 
-  listRoutes(filter: RouteFilter = {}): Promise<Route[]> {
+  listRoutes(filter: RouteFilter = {}, sieve?: DumpSieve<Route>): Promise<Route[]> {
     const { family, table = ROUTE_TABLE.main, protocol, oif } = filter;
-    return this.call({ op: 'list-routes' }, (tables) =>
-      [...tables.routes.all()]
+    return this.call({ op: 'list-routes' }, (tables) => {
+      const routes = [...tables.routes.all()]
         .filter(
           (route) =>
             route.table === table &&
@@ -72,20 +73,32 @@ export class FakeNetlink implements RtNetlink {
             (protocol === undefined || route.protocol === protocol) &&
             (oif === undefined || route.oif === oif),
         )
-        .map((route) => viewRoute(tables, route)),
-    );
+        .map((route) => viewRoute(tables, route));
+      return sifted(routes, sieve);
+    });
   }
 
-  listNeighbours(filter: { readonly family?: IpFamily; readonly ifindex?: number } = {}): Promise<Neighbour[]> {
-    return this.call({ op: 'list-neighbours' }, (tables) =>
-      [...tables.neighbours.values()].filter((entry) => accepts(filter, entry.address.family, entry.ifindex)),
-    );
+  listNeighbours(
+    filter: { readonly family?: IpFamily; readonly ifindex?: number } = {},
+    sieve?: DumpSieve<Neighbour>,
+  ): Promise<Neighbour[]> {
+    return this.call({ op: 'list-neighbours' }, (tables) => {
+      const entries = [...tables.neighbours.values()];
+      return sifted(
+        entries.filter((entry) => accepts(filter, entry.address.family, entry.ifindex)),
+        sieve,
+      );
+    });
   }
 
-  listFdb(filter: { readonly ifindex?: number } = {}): Promise<FdbEntry[]> {
-    return this.call({ op: 'list-fdb' }, (tables) =>
-      [...tables.fdb.values()].flat().filter((entry) => accepts(filter, undefined, entry.ifindex)),
-    );
+  listFdb(filter: { readonly ifindex?: number } = {}, sieve?: DumpSieve<FdbEntry>): Promise<FdbEntry[]> {
+    return this.call({ op: 'list-fdb' }, (tables) => {
+      const entries = [...tables.fdb.values()].flat();
+      return sifted(
+        entries.filter((entry) => accepts(filter, undefined, entry.ifindex)),
+        sieve,
+      );
+    });
   }
 
   lookupRoutes(destinations: readonly IpAddress[]): Promise<(Route | undefined)[]> {
@@ -190,4 +203,12 @@ function injected(operation: string, failure: InjectedFailure): TartanError<'KER
 function asRefused(operation: string, error: unknown): TartanError<'KERNEL_REFUSED'> {
   if (!(error instanceof Refusal)) throw error;
   return kernelRefused(operation, errnoNumber(error.errno), error.extendedAck);
+}
+
+function sifted<Item>(items: Item[], sieve: DumpSieve<Item> | undefined): Item[] {
+  if (!sieve) return items;
+  const reading = sieve.open();
+  const kept = items.filter((item) => reading.keeps(item));
+  reading.done();
+  return kept;
 }
