@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +29,28 @@ afterAll(async () => {
   expect(server.nodes.names).toEqual([]);
   await server.stop();
   rmSync(directory, { recursive: true });
+});
+
+it('reads the token from the file beside it that tokenFile names', () => {
+  const own = join(directory, 'with-token-file');
+  const config = {
+    clusters: [{ name: 'k', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }],
+    users: [
+      { name: 'other', user: { token: 'of-somebody-else' } },
+      { name: 'u', user: { tokenFile: 'token' } },
+    ],
+    contexts: [{ name: 'c', context: { cluster: 'k', user: 'u' } }],
+    'current-context': 'c',
+  };
+  writeFileSync(own, JSON.stringify(config));
+  writeFileSync(join(directory, 'token'), 'of-the-file\n');
+  const program = join(__dirname, '../dist/kubeconfig/read-kubeconfig.js');
+  const printed = JSON.parse(execFileSync(process.execPath, [program, own], { encoding: 'utf8' })) as object;
+  expect(printed).toEqual({
+    server: server.url,
+    headers: { authorization: 'Bearer of-the-file' },
+    tls: expect.anything(),
+  });
 });
 
 const before = process.env['KUBECONFIG'];

@@ -40,6 +40,24 @@ describe('splitItems', () => {
     );
   });
 
+  it('finds items by how they begin, and where they begin otherwise as well', async () => {
+    const node = fc.record({ metadata: fc.record({ name: fc.string(), at: fc.string() }), spec: item });
+    const listOf = <T>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(one, { maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(listOf(node), listOf(item)), cuts, async (items, at) => {
+        const found: unknown[] = [];
+        const text = JSON.stringify({ metadata: { resourceVersion: '7' }, items, last: 'x' });
+        const frame = await splitItems(
+          inPieces(Buffer.from(text), at),
+          (bytes) => found.push(JSON.parse(bytes.toString('utf8'))),
+          '{"metadata":{"name":',
+        );
+        expect(JSON.stringify(found)).toBe(JSON.stringify(items));
+        expect(frame.metadata).toEqual({ resourceVersion: '7' });
+      }),
+    );
+  });
+
   it.each(['{"items":[{"a":1}', '{"items":[{"a":"', '{"metadata":{}', '{"items":[{"a":"\\'])(
     'rejects a text that ends early: %s',
     async (text) => {

@@ -1,5 +1,6 @@
-import { parseIpAddress } from '@tartan/core';
+import { MacAddress, parseIpAddress, type DumpSieve, type Neighbour } from '@tartan/core';
 import { encodeAddressReplace } from '../src/codec/address-codec';
+import { encodeNeighbourReplace } from '../src/codec/neighbour-codec';
 import { NLM_F } from '../src/codec/constants';
 import type { MessageWriter } from '../src/codec/message-writer';
 import { scripted, writeAck, writeDone, type Scripted } from './support/scripted-transport';
@@ -59,6 +60,45 @@ describe('dumps', () => {
     );
     expect(await listing(kernel)).toEqual(['192.0.2.1']);
     expect(sends(kernel)).toBe(2);
+  });
+
+  test('start a sieve anew when they are repeated, and only the complete reading counts', async () => {
+    const kernel = scripted();
+    const neighbour = (writer: MessageWriter, sequence: number, n: number): void =>
+      encodeNeighbourReplace(
+        writer,
+        { ifindex: 3, address: parseIpAddress(`192.0.2.${n}`), mac: MacAddress.parse('02:00:00:00:00:01') },
+        sequence,
+      );
+    answering(
+      kernel,
+      (writer, sequence) => {
+        neighbour(writer, sequence, 1);
+        writeDone(writer, sequence, DUMP_INTERRUPTED);
+      },
+      (writer, sequence) => {
+        neighbour(writer, sequence, 2);
+        neighbour(writer, sequence, 3);
+        writeDone(writer, sequence);
+      },
+    );
+    const readings: string[] = [];
+    const sieve: DumpSieve<Neighbour> = {
+      open: () => {
+        readings.push('open');
+        return {
+          keeps: ({ address }) => {
+            readings.push(address.toString());
+            return address.toString() === '192.0.2.3';
+          },
+          done: () => readings.push('done'),
+        };
+      },
+    };
+    const call = kernel.netlink.listNeighbours({ family: 4 }, sieve);
+    await kernel.clock.advance(900);
+    expect((await call).map(({ address }) => address.toString())).toEqual(['192.0.2.3']);
+    expect(readings).toEqual(['open', '192.0.2.1', 'open', '192.0.2.2', '192.0.2.3', 'done']);
   });
 
   test('that are interrupted for ever end in an error', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseIpAddress, ROUTE_PROTOCOL, ROUTE_SCOPE } from '@tartan/core';
+import { parseIpAddress, ROUTE_PROTOCOL, ROUTE_SCOPE, type DumpSieve, type Route } from '@tartan/core';
 import type { SuiteRunner } from '../runner';
 import { PROTOCOL, route, type NetlinkFixture } from './fixture';
 
@@ -39,6 +39,7 @@ export function routeSuite(runner: SuiteRunner, fixture: NetlinkFixture): void {
           if (family.family === 4 || fixture.capabilities.ipv6) await body();
         });
       createCases(it, fixture, family);
+      sieveCases(it, fixture, family);
       replaceCases(it, fixture, family);
       deleteCases(it, fixture, family);
       linkCases(it, fixture, family);
@@ -149,6 +150,29 @@ function createCases(it: It, fixture: NetlinkFixture, family: Family): void {
     assert.deepEqual(await list({ protocol: PROTOCOL, oif: 1 }), []);
     assert.deepEqual(await list({ table: 1000 }), [family.other]);
     assert.deepEqual(await list({ table: 1001 }), []);
+  });
+}
+
+function sieveCases(it: It, fixture: NetlinkFixture, family: Family): void {
+  it('a sieve sees every route once, and what it does not keep is left out', async () => {
+    await fixture.addNetwork();
+    const destinations = [family.dst, family.other];
+    await fixture.ok(...destinations.map((dst) => ({ op: 'route-add' as const, route: route(dst, family.gateway) })));
+    const seen: string[] = [];
+    let done = 0;
+    const keeps = ({ dst, protocol }: Route): boolean => {
+      if (protocol !== PROTOCOL) return false;
+      seen.push(dst.toString());
+      return dst.toString() === family.other;
+    };
+    const sieve: DumpSieve<Route> = { open: () => ({ keeps, done: () => done++ }) };
+    const kept = await fixture.netlink.listRoutes({ family: family.family }, sieve);
+    assert.deepEqual(
+      kept.map(({ dst }) => dst.toString()),
+      [family.other],
+    );
+    assert.deepEqual(seen.sort(), [...destinations].sort());
+    assert.equal(done, 1);
   });
 }
 

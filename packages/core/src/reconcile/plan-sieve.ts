@@ -62,10 +62,7 @@ export function planSieve(index: DesiredIndex, links: readonly Link[]): PlanSiev
 }
 
 /** Lets go what `find` has a desired object for, once for each; a second one is left for the delta to judge. */
-function noting<Item, Desired>(
-  inPlace: Set<Desired>,
-  find: (item: Item) => Desired | undefined,
-): DumpSieve<Item> {
+function noting<Item, Desired>(inPlace: Set<Desired>, find: (item: Item) => Desired | undefined): DumpSieve<Item> {
   return {
     open: () => {
       const seen = new Set<Desired>();

@@ -3,7 +3,9 @@
  * included (exec plug-ins, OIDC, files), and prints what a call needs as JSON. A process of its own, because loading that package
  * costs some 60 MB of memory for as long as a process lives, and this is needed for a moment.
  */
+import { readFileSync } from 'node:fs';
 import type { Agent } from 'node:https';
+import { dirname, resolve } from 'node:path';
 
 interface Printed {
   readonly server: string;
@@ -11,8 +13,13 @@ interface Printed {
   readonly tls: Readonly<Record<string, unknown>>;
 }
 
+/** What the package leaves out: it looks for `token-file`, which kubectl does not know (client-go, clientcmd/api/v1 AuthInfo). */
+interface KubeconfigText {
+  readonly users?: readonly { readonly name?: string; readonly user?: { readonly tokenFile?: string } }[];
+}
+
 async function main(path: string): Promise<Printed> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig, loadYaml } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   config.loadFromFile(path);
   const cluster = config.getCurrentCluster();
@@ -26,7 +33,12 @@ async function main(path: string): Promise<Printed> {
       return value === undefined ? [] : [[name, Buffer.isBuffer(value) ? value.toString('utf8') : value]];
     }),
   );
-  const authorization = headers['Authorization'] ?? headers['authorization'];
+  const { users = [] } = loadYaml<KubeconfigText>(readFileSync(path, 'utf8'));
+  const tokenFile = users.find(({ name }) => name === config.getCurrentUser()?.name)?.user?.tokenFile;
+  const authorization =
+    tokenFile === undefined
+      ? (headers['Authorization'] ?? headers['authorization'])
+      : `Bearer ${readFileSync(resolve(dirname(path), tokenFile), 'utf8').trim()}`;
   return { server: cluster.server, headers: authorization ? { authorization } : {}, tls };
 }
 

@@ -49,6 +49,8 @@ const WATCH_SECONDS = { least: 300, spread: 300 };
 /** A watch that ends at once in good order is tried again after this long. */
 const SHORT_WATCH_MS = 1_000;
 const LIST_LIMIT_MS = 60_000;
+/** Go writes members in the order of its types: in a Node metadata is first, and in that the name. No other part of a Node has metadata. */
+const NEXT_NODE = '{"metadata":{"name":';
 /** One line per watch event that is not understood would be many. */
 const RESTARTS = 3;
 
@@ -160,13 +162,14 @@ export class NodeReflector {
     const response = await client.stream(call, this.stop.signal);
     const limit = clock.setTimer(LIST_LIMIT_MS, () => response.destroy(new Error('the list did not end in time')));
     try {
-      return await splitItems(response, (bytes) => {
+      const take = (bytes: Buffer): void => {
         const node = trimNode(
           parseWithoutStatus<NodeObject>(bytes, '}', ({ spec }) => spec !== undefined),
           names,
         );
         if (node) nodes.set(node.name, node);
-      });
+      };
+      return await splitItems(response, take, NEXT_NODE);
     } catch (error) {
       throw this.explained('list nodes', error);
     } finally {

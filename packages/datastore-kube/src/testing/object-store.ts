@@ -68,7 +68,8 @@ export class ObjectStore {
     const { name } = object.metadata;
     if (this.objects.has(name)) throw new StoreError(409, 'AlreadyExists', `${this.kind} "${name}" already exists`);
     const created = { uid: randomUUID(), creationTimestamp: new Date().toISOString().replace(/\.\d+Z/, 'Z') };
-    return this.store('ADDED', { ...object, metadata: { ...created, ...object.metadata } });
+    // The name first, as in the text that Go writes.
+    return this.store('ADDED', { ...object, metadata: Object.assign({ name }, created, object.metadata) });
   }
 
   replace(name: string, object: StoredObject): StoredObject {

@@ -214,7 +214,7 @@ export class TestApiServer {
     void this.sendList(
       response,
       metadata,
-      page.map((name) => store.get(name)),
+      page.map((name) => withoutType(store.get(name))),
     );
   }
 
@@ -227,7 +227,7 @@ export class TestApiServer {
     json(response, 200, { kind: 'EventList', apiVersion: 'v1', metadata, items });
   }
 
-  private async sendList(response: ServerResponse, metadata: object, items: readonly StoredObject[]): Promise<void> {
+  private async sendList(response: ServerResponse, metadata: object, items: readonly object[]): Promise<void> {
     const { breakListAfter } = this.faults;
     response.writeHead(200, { 'content-type': 'application/json' });
     const head = `{"kind":"NodeList","apiVersion":"v1","metadata":${JSON.stringify(metadata)},"items":[`;
@@ -367,6 +367,11 @@ function bookmarkLine(version: number): Buffer {
 
 function writeToken(version: number, after: string): string {
   return Buffer.from(JSON.stringify({ version, after })).toString('base64url');
+}
+
+/** Items of a typed list carry neither kind nor apiVersion: the list has said it. */
+function withoutType(object: StoredObject): object {
+  return { ...object, kind: undefined, apiVersion: undefined };
 }
 
 function readToken(text: string | null): { readonly version: number; readonly after: string } | null {
