@@ -22,6 +22,7 @@ const FEWER_PEERS = MANY_PEERS / 4;
  */
 const GROWTH_LIMIT = 10;
 const ROUNDS = 5;
+const FEWEST_ROUNDS = 3;
 /** Under this a plan is quick whatever its growth, and too short to measure. Milliseconds. */
 const QUICK_MS = 20;
 /** However it grows, nobody waits longer than this. Milliseconds; generous, since machines are busy: figures are for benchmarks. */
@@ -115,8 +116,8 @@ async function assertGrowth(fixture: BackendFixture): Promise<void> {
   for (const subnet of subnetsOf(peers.slice(-1))) assert.ok(reaches(plan, subnet));
   let [fewerMs, manyMs] = [Infinity, Infinity];
   const startedAt = performance.now();
-  for (let round = 0; round < ROUNDS && !isFit(fewerMs, manyMs); round++) {
-    // In turns, so that what disturbs the one disturbs the other.
+  for (let round = 0; round < ROUNDS && (round < FEWEST_ROUNDS || !isFit(fewerMs, manyMs)); round++) {
+    // In turns, so that what disturbs the one disturbs the other. One slow round over the few would excuse any over the many.
     fewerMs = Math.min(
       fewerMs,
       timeOf(() => planOn(network, fewer)),
@@ -138,10 +139,12 @@ function isFit(fewerMs: number, manyMs: number): boolean {
   return manyMs < QUICK_MS || manyMs < fewerMs * GROWTH_LIMIT;
 }
 
+/** Processor time: the clock also counts what others do on a busy machine. */
 function timeOf(work: () => unknown): number {
-  const startedAt = performance.now();
+  const before = process.cpuUsage();
   work();
-  return performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
 }
 
 const behindRouter: UnderlayFacts = {
