@@ -237,7 +237,7 @@ export class KubeDatastore implements Datastore {
   private down(error: Error): void {
     this.downs++;
     this.downError = error;
-    this.reachability.failed('watch nodes', error);
+    if (!this.closing.signal.aborted) this.reachability.failed('watch nodes', error);
     for (const heard of [...this.listening]) heard();
     this.wake();
   }

@@ -266,7 +266,7 @@ describe('ten thousand rules of others', () => {
     ['nftables', NFT],
     ['iptables-nft', IPTABLES_NFT],
     ['iptables-legacy', LEGACY],
-  ] as const)('cost a look less than 50 ms of processor time, in %s', async (name, options) => {
+  ] as const)('are not read at each look, in %s', async (name, options) => {
     for (const lines of portions) {
       const input = `${lines.join('\n')}\n`;
       await world.node.run([`iptables-${options.flavour}-restore`, '--noflush', '--wait'], { input });
@@ -288,7 +288,8 @@ describe('ten thousand rules of others', () => {
       console.info(
         `${name}: ${programs.toFixed(1)} ms of processor time in programs and ${own.toFixed(1)} ms in this test, ${((performance.now() - start) / rounds).toFixed(0)} ms by the clock per look at both families`,
       );
-      expect(programs).toBeLessThan(50);
+      // 13 to 51 ms on a busy machine; to list the rules of others takes 130 (iptables-nft-save) to 550 (nft -j).
+      expect(programs).toBeLessThan(100);
     });
     await world.reset();
   });
