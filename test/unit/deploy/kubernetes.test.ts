@@ -110,6 +110,20 @@ describe('the manifest', () => {
   });
 });
 
+test.each([
+  ['no lease is assigned to this node', 'core/src/lease/acquisition.ts'],
+  ['is assigned to this node, needed is one subnet inside of each of', 'core/src/lease/acquire-plan.ts'],
+  ['failed to find plugin', 'cni/native/src/delegate.cc'],
+  ['--withdraw-node-network', 'core/src/config/options/table/kubernetes-options.ts'],
+])('the troubleshooting table quotes what is really said: %s', (message, source) => {
+  for (const file of ['docs/kubernetes.md', join('packages', source)]) {
+    expect([file, readFileSync(join(root, file), 'utf8')]).toEqual([
+      file,
+      expect.stringContaining(message.replace(/^--/, '')),
+    ]);
+  }
+});
+
 test('the pod that cleans a node is valid, sees the places of the manifest, and has no more rights', () => {
   const text = readFileSync(join(root, 'deploy/kubernetes-remove/clean-up.yaml'), 'utf8');
   const [pod] = readObjects(text.replaceAll('NODE', 'node-1').replaceAll('IMAGE', 'tartan:0.1.0'));

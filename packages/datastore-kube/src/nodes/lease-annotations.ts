@@ -65,15 +65,25 @@ export function takesPart({ kubeSubnetManager }: KubeNode['annotations']): boole
   return kubeSubnetManager === 'true';
 }
 
-/** What a node's annotations say. Throws Error with a one-line reason when they cannot be used. */
-export function decodeAnnotations(name: string, annotations: KubeNode['annotations']): LeaseAttrs {
-  const { publicIP, publicIPv6, backendType = '', backendData, backendV6Data } = annotations;
-  if (publicIP === undefined && publicIPv6 === undefined) throw new Error('the node has no public-ip annotation');
+/**
+ * What a node's annotations say. Throws Error with a one-line reason when they cannot be used; what they say of a family that the network
+ * has not is of no interest, and no reason.
+ */
+export function decodeAnnotations(
+  name: string,
+  { publicIP, publicIPv6, backendType = '', backendData, backendV6Data }: KubeNode['annotations'],
+  families: { readonly ipv4: boolean; readonly ipv6: boolean },
+): LeaseAttrs {
+  const ipv4 = families.ipv4 ? publicIP : undefined;
+  const ipv6 = families.ipv6 ? publicIPv6 : undefined;
+  if (ipv4 === undefined && ipv6 === undefined) {
+    throw new Error(`the node has no ${families.ipv4 ? 'public-ip' : 'public-ipv6'} annotation`);
+  }
   const data = readData(backendData);
   const v6Data = readData(backendV6Data);
   return {
-    publicIP: publicIP === undefined ? Ipv4Address.fromNumber(0) : Ipv4Address.parse(publicIP),
-    publicIPv6: publicIPv6 === undefined ? null : Ipv6Address.parse(publicIPv6),
+    publicIP: ipv4 === undefined ? Ipv4Address.fromNumber(0) : Ipv4Address.parse(ipv4),
+    publicIPv6: ipv6 === undefined ? null : Ipv6Address.parse(ipv6),
     backendType,
     ...(data !== undefined && { backendData: data }),
     ...(v6Data !== undefined && { backendV6Data: v6Data }),

@@ -36,7 +36,7 @@ export function leaseOfNode(node: KubeNode, families: Families): NodeLease {
     const subnets = subnetsOfNode(node, families);
     if (!subnets) throw new Error('the node has no podCIDR of a family that the network has');
     key = leaseKey(subnets);
-    return { kind: 'lease', key, ...subnets, attrs: decodeAnnotations(node.name, node.annotations) };
+    return { kind: 'lease', key, ...subnets, attrs: decodeAnnotations(node.name, node.annotations, families) };
   } catch (error) {
     return { kind: 'skipped', key, reason: `node ${node.name}: ${(error as Error).message}` };
   }
