@@ -7,7 +7,13 @@ import { parseObjectFile, type ObjectFile } from './object-file';
 import { ProgramSet, type ProgramName } from './program-set';
 import { filterOwner } from './filter-owner';
 import { removeKernelPath } from './leftovers';
-import { ensureReceivingDevice, localMac, receivingDeviceName, type ReceivingDevice } from './receiving-device';
+import {
+  ensureReceivingDevice,
+  localMac,
+  receivingDeviceName,
+  removeReceivingDevice,
+  type ReceivingDevice,
+} from './receiving-device';
 import {
   countCpus,
   decodeCounters,
@@ -106,12 +112,18 @@ export class KernelPath {
   }
 
   /**
-   * Makes the receiving device and looks at the uplink, so that what could not work later is told before peers rely on it. The TUN need
-   * not exist yet. Rejects with UDP_KERNEL_PATH_UNAVAILABLE or KERNEL_REFUSED.
+   * Looks at the uplink, and makes the receiving device with its filter, so that what could not work later is told before peers rely on
+   * it. The TUN need not exist yet. Rejects with UDP_KERNEL_PATH_UNAVAILABLE or KERNEL_REFUSED; the device is gone then.
    */
   async makeReady(): Promise<void> {
     const { place } = this.started();
-    await this.ensureDevice(place, await this.findUplink(place));
+    const { ifindex } = await this.ensureDevice(place, await this.findUplink(place));
+    try {
+      this.tryFilter(ifindex);
+    } catch (error) {
+      await removeReceivingDevice(this.netlink, place.tunName);
+      throw error;
+    }
   }
 
   /**
@@ -220,19 +232,31 @@ export class KernelPath {
     }
   }
 
+  /** Kernels may lack what filters need (modules sch_ingress and cls_bpf). One that is there, of whatever run, has shown that ours does not. */
+  private tryFilter(device: number): void {
+    const { place, control } = this.started();
+    const hook = hooks({ tun: 0, uplink: 0, device }, place.port).find(({ filter }) => filter.ifindex === device);
+    if (hook && !findFilter(control, hook.filter)) this.attachOne(hook);
+  }
+
   /** From the far end: what a program hands on finds the next one in place. True when something was missing. */
   private attach(indices: HookIndices): boolean {
-    const { place, set, control, object, attached } = this.started();
+    const { place, control, object, attached } = this.started();
     let changed = false;
-    for (const { program, filter } of hooks(indices, place.port)) {
-      const name = filterName(place, program, object);
-      const present = findFilter(control, filter);
-      if (present?.name === name && present.programId === attached.get(program)) continue;
-      control.replace(filter, { descriptor: set.descriptorOf(program), name });
-      attached.set(program, findFilter(control, filter)?.programId ?? 0);
+    for (const hook of hooks(indices, place.port)) {
+      const present = findFilter(control, hook.filter);
+      const name = filterName(place, hook.program, object);
+      if (present?.name === name && present.programId === attached.get(hook.program)) continue;
+      this.attachOne(hook);
       changed = true;
     }
     return changed;
+  }
+
+  private attachOne({ program, filter }: Hook): void {
+    const { place, set, control, object, attached } = this.started();
+    control.replace(filter, { descriptor: set.descriptorOf(program), name: filterName(place, program, object) });
+    attached.set(program, findFilter(control, filter)?.programId ?? 0);
   }
 
   /** Filters of a run with another uplink or another port. */

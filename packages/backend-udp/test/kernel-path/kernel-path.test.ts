@@ -69,6 +69,30 @@ describe('a kernel path that cannot start says why, and holds nothing', () => {
   });
 });
 
+/** What a kernel without the module sch_ingress answers to RTM_NEWQDISC (36): an NLMSG_ERROR (2) with ENOENT. It has no filters to list. */
+function withoutClsact(addon: BpfAddon): BpfAddon {
+  const refusal = Buffer.alloc(16 + 4 + 16);
+  refusal.writeUInt32LE(refusal.length, 0);
+  refusal.writeUInt16LE(2, 4);
+  refusal.writeInt32LE(-2, 16);
+  return {
+    ...addon,
+    routeRequest: (_, request) => (Buffer.from(request).readUInt16LE(4) === 36 ? refusal : Buffer.alloc(0)),
+  };
+}
+
+it('says before it is announced that the kernel takes no filters, and leaves no device', async () => {
+  const netlink = new FakeKernel();
+  netlink.addLink({ name: 'eth0', mac: '02:00:00:00:00:01' });
+  const path = new KernelPath({ netlink, addon: withoutClsact(fakeAddon().addon) });
+  await path.start(place);
+  await expect(path.makeReady()).rejects.toMatchObject({
+    code: 'KERNEL_REFUSED',
+    data: { operation: expect.stringMatching(/^add clsact/) as string, errnoName: 'ENOENT' },
+  });
+  expect((await netlink.listLinks()).map(({ name }) => name)).toEqual(['lo', 'eth0']);
+});
+
 it('lets go of everything at stop, twice too', async () => {
   const { addon, open } = fakeAddon();
   const path = new KernelPath({ netlink: new FakeKernel(), addon });

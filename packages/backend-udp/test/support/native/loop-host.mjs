@@ -50,6 +50,7 @@ const commands = {
     const { createRtNetlink } = require('@tartan/netlink');
     path = new KernelPath({ netlink: createRtNetlink() });
     await path.start({ port: 8285, ...place, localAddress: address(place.localAddress) });
+    await path.makeReady();
     await path.setPeers(parseRoutes(peers));
   },
   kernelPathStats: () => path.stats(),
