@@ -29,9 +29,10 @@ export interface LastClusterStoreOptions {
 
 /** Raised when an older build could misread the file. */
 const VERSION = 1;
-/** Ten times as many peers as a large cluster has; what is larger is not ours. */
-const MAX_BYTES = 16 * 2 ** 20;
+/** Ten times as many peers as a large cluster has. */
 const MAX_PEERS = 50_000;
+/** More than that many can take with both families and an owner, some 500 bytes each; what is larger is not ours. */
+const MAX_BYTES = 64 * 2 ** 20;
 
 /** One daemon's memory of its cluster. */
 export class LastClusterStore {

@@ -52,6 +52,15 @@ describe('LastClusterStore', () => {
     expect(logger.lines).toHaveLength(0);
   });
 
+  it('gives back as many peers as it writes, whatever they say', async () => {
+    const owner = { node: 'n'.repeat(63), machine: 'f'.repeat(64) };
+    const backendData = { VNI: 16_777_215, VtepMAC: '02:00:00:00:00:02' };
+    const long: Lease = { ...DUAL, attrs: { ...DUAL.attrs, backendData, backendV6Data: backendData, owner } };
+    await store().write({ config: LAST.config, peers: Array.from({ length: 60_000 }, () => long) });
+    expect((await store().read())?.peers).toHaveLength(50_000);
+    expect(logger.lines).toHaveLength(0);
+  });
+
   it('gives back an empty cluster without a config', async () => {
     await store().write({ config: null, peers: [] });
     expect(await store().read()).toEqual({ config: null, peers: [] });
@@ -69,7 +78,7 @@ describe('LastClusterStore', () => {
     ['comes from another host', (path) => edit(path, { machine: 'other' }), /another host/],
     ['holds a peer without a place', (path) => edit(path, { peers: [{ ...V4, subnet: null }] }), /no subnet/],
     ['holds no list', (path) => edit(path, { peers: {} }), /no list/],
-    ['is far too large', (path) => truncateSync(path, 17 * 2 ** 20), /larger than/],
+    ['is far too large', (path) => truncateSync(path, 65 * 2 ** 20), /larger than/],
   ])('goes on without a file that %s, and says so', async (_, spoil, reason) => {
     await store().write(LAST);
     spoil(store().path);
