@@ -2,6 +2,7 @@ import {
   createUdpInputCheck,
   linkNames,
   overlapFindings,
+  ROUTE_PROTOCOL,
   type BackendContext,
   type Finding,
   type IpAddress,
@@ -44,7 +45,7 @@ export class HostLook {
 
   private async overlaps(links: readonly Link[]): Promise<Finding[]> {
     const { netlink, tunnel, lease, externalInterface } = this.look;
-    const routes = await netlink.listRoutes();
+    const routes = await netlink.listRoutes({ protocol: ROUTE_PROTOCOL.kernel });
     const { overlays } = tunnel;
     return overlapFindings({ overlays, lease, externalInterface, routes, linkName: linkNames(links) });
   }

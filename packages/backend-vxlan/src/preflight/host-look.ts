@@ -2,6 +2,7 @@ import {
   createUdpInputCheck,
   linkNames,
   overlapFindings,
+  ROUTE_PROTOCOL,
   type BackendContext,
   type Finding,
   type IpAddress,
@@ -42,7 +43,10 @@ export class HostLook {
 
   private async overlaps(): Promise<Finding[]> {
     const { netlink, vteps, lease, externalInterface } = this.look;
-    const [links, routes] = await Promise.all([netlink.listLinks(), netlink.listRoutes()]);
+    const [links, routes] = await Promise.all([
+      netlink.listLinks(),
+      netlink.listRoutes({ protocol: ROUTE_PROTOCOL.kernel }),
+    ]);
     return overlapFindings({ overlays: vteps, lease, externalInterface, routes, linkName: linkNames(links) });
   }
 

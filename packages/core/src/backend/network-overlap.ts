@@ -22,7 +22,7 @@ export interface OverlapInput {
   readonly overlays: readonly OverlayDevice[];
   readonly lease: Lease;
   readonly externalInterface: ExternalInterface;
-  /** Of the main table. */
+  /** Of the main table: those that the kernel made are enough. */
   readonly routes: readonly Route[];
   readonly linkName: (ifindex: number) => string;
 }
