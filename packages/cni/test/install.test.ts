@@ -1,4 +1,14 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from './support/fake-node';
@@ -92,6 +102,40 @@ test('the original is set aside, and comes back', async () => {
   expect(list(conf)).toEqual(['10-flannel.conflist']);
   expect(await uninstall()).toMatchObject({ exitCode: 0, stderr: '' });
   expect(list(bin)).toEqual(['flannel']);
+});
+
+test('whoever reads meanwhile finds the old file or the new one, whole, and never none', async () => {
+  const lists = ['a', 'b'].map((letter) => {
+    const path = join(root, `${letter}.conflist`);
+    // Long enough that writing it takes more than one step.
+    writeFileSync(
+      path,
+      JSON.stringify({ ...JSON.parse(read(template)), cniVersions: undefined, note: letter.repeat(1 << 18) }),
+    );
+    return path;
+  });
+  await install('--conflist', lists[0]!);
+  const whole = {
+    list: lists.map((path) => read(path)),
+    plugin: [statSync(program).size, 'the original plugin'.length],
+  };
+  let looks = 0;
+  for (let round = 1; round <= 2; round++) {
+    writeFileSync(join(root, 'original'), 'the original plugin');
+    renameSync(join(root, 'original'), join(bin, 'flannel'));
+    let running = true;
+    const installed = install('--conflist', lists[round % 2]!).finally(() => (running = false));
+    while (running) {
+      // Not toContain: a failure would print megabytes.
+      expect(whole.list.includes(read(conf, '10-tartan.conflist'))).toBe(true);
+      expect(whole.plugin).toContain(statSync(join(bin, 'flannel')).size);
+      looks++;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await installed).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(read(conf, '10-tartan.conflist') === whole.list[round % 2]).toBe(true);
+  }
+  expect(looks).toBeGreaterThan(10);
 });
 
 test('uninstall leaves a plugin that another installer put there meanwhile', async () => {
