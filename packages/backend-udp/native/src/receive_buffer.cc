@@ -42,11 +42,9 @@ int ReceiveBuffer::Receive(int fd) {
   }
   int got = recvmmsg(fd, headers_.data(), static_cast<unsigned>(asked_), MSG_DONTWAIT, nullptr);
   got_ = got > 0 ? static_cast<size_t>(got) : 0;
-  if (got > 0) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < got_; i++) bytes += headers_[i].msg_len;
-    large_ = bytes > got_ * kLargeBytes;
-  }
+  bytes_ = 0;
+  for (size_t i = 0; i < got_; i++) bytes_ += headers_[i].msg_len;
+  if (got > 0) large_ = bytes_ > got_ * kLargeBytes;
   return got;
 }
 

@@ -37,6 +37,8 @@ class ReceiveBuffer {
   int Receive(int fd);
   // Of the last Receive().
   ReceivedMessage At(size_t index) const;
+  // Of all messages of the last Receive().
+  size_t bytes() const { return bytes_; }
   // True when the last Receive() got as many as it asked for, so that more may wait.
   bool MayHaveMore() const { return got_ == asked_; }
 
@@ -56,6 +58,7 @@ class ReceiveBuffer {
   std::vector<Control> controls_;
   size_t asked_ = kMessages;
   size_t got_ = 0;
+  size_t bytes_ = 0;
   bool large_ = false;
 };
 

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include <algorithm>
@@ -36,12 +35,6 @@ constexpr uint64_t kRoamsBurst = 1000;
 // So many keep-alives without a packet, and the place where a peer was learned to be is free for another one: translators give a port
 // that is no longer used to somebody else.
 constexpr uint64_t kHeldForKeepalives = 3;
-
-// Of every packet's processor time the loop needs a multiple of what the sending program needs. With equal shares it is the loop that
-// falls behind, TCP fills the queues before it, and all else waits there: 4 to 8 ms beside one stream on two busy processors, 0.3 ms
-// with this. Nine times a usual share, not all (-20): a thread that takes the processor from the sender of each small packet has
-// nothing to batch, and a flood of packets must leave a tenth to others.
-constexpr int kNice = -10;
 
 constexpr uint64_t kNanoseconds = 1000000000;
 constexpr uint64_t kReopenInterval = kNanoseconds / 5;
@@ -100,19 +93,13 @@ void Worker::Stop() {
 }
 
 void* Worker::Main(void* self) {
-  ComeFirst();
   static_cast<Worker*>(self)->Run();
   return nullptr;
 }
 
-// Without CAP_SYS_NICE, or room in RLIMIT_NICE, the kernel says no, and packets flow all the same.
-void Worker::ComeFirst() {
-  // Of this thread alone (setpriority(2), "BUGS").
-  if (getpriority(PRIO_PROCESS, 0) > kNice) setpriority(PRIO_PROCESS, 0, kNice);
-}
-
 void Worker::Run() {
   keepalive_at_ = Now();
+  priority_.Start(keepalive_at_);
   unsigned ready = 0;
   while (!stopping_.load(std::memory_order_relaxed)) {
     if (ready == 0) tables_->Leave(options_.index);
@@ -152,8 +139,9 @@ int Worker::SleepMilliseconds() const {
 
 bool Worker::MoveOut() {
   size_t used = 0;
+  int reads = 0;
   bool more = true;
-  for (int reads = 0; more && reads < kRoundReads && used < kRoundBytes; reads++) {
+  for (; more && reads < kRoundReads && used < kRoundBytes; reads++) {
     uint8_t* at = arena_.data() + used;
     ssize_t got = read(options_.tun.get(), at, kReadMax);
     counters_.Add(Count::kTunReads, 1);
@@ -170,6 +158,7 @@ bool Worker::MoveOut() {
     }
   }
   batch_.Send();
+  priority_.Count(static_cast<size_t>(reads), used, Now);
   return more;
 }
 
@@ -245,6 +234,7 @@ bool Worker::MoveIn(int fd) {
     if (got < 0) return errno == EINTR;
     for (int i = 0; i < got; i++) Receive(received_.At(static_cast<size_t>(i)));
     coalescer_.Flush();
+    priority_.Count(static_cast<size_t>(got), received_.bytes(), Now);
     if (!received_.MayHaveMore()) return false;
   }
   return true;

@@ -22,6 +22,7 @@
 #include "receive_buffer.h"
 #include "system_error.h"
 #include "table_holder.h"
+#include "thread_priority.h"
 #include "token_bucket.h"
 
 namespace tartan {
@@ -54,7 +55,6 @@ class Worker : private PacketSink, private DatagramBatch::TooBigHandler {
   enum Ready : unsigned { kTun = 1, kIpv4 = 2, kIpv6 = 4, kStop = 8 };
 
   static void* Main(void* self);
-  static void ComeFirst();
   void Run();
   unsigned Wait(bool sleep);
   int SleepMilliseconds() const;
@@ -86,6 +86,7 @@ class Worker : private PacketSink, private DatagramBatch::TooBigHandler {
   Coalescer coalescer_;
   ReceiveBuffer received_;
   std::vector<uint8_t> arena_;
+  ThreadPriority priority_;
   TokenBucket icmp_limit_;
   TokenBucket roam_limit_;
   const RouteTable* table_ = nullptr;
