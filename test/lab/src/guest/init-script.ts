@@ -37,10 +37,11 @@ put() {
 mount -t devtmpfs dev /dev; mount -t proc proc /proc
 ${modules.map((module) => `insmod ${quoted(`/${module}`)} || fail ${quoted(`cannot load ${module}`)}`).join('\n')}
 mount ${mount9p},ro,cache=loose ${ROOT_TAG} /host || fail 'cannot mount the root'
+# What is laid over /host does not hide it there. (A second mount of the same tag is refused: one channel, one mount.)
+mount --bind /host /again || fail 'cannot see the root twice'
 mount ${mount9p},cache=none ${EXCHANGE_TAG} /exchange || fail 'cannot mount the exchange folder'
 mount -t proc proc /host/proc; mount -t sysfs sys /host/sys; mount -t devtmpfs dev /host/dev
 mount -t tmpfs -o mode=755 tmpfs /host/run; mount -t tmpfs -o mode=1777 tmpfs /host/tmp
-mount ${mount9p},ro,cache=loose ${ROOT_TAG} /again
 for folder in ${visible.map(quoted).join(' ')}; do [ -d "/host$folder" ] || put "/again$folder" "/host$folder"; done
 for path in ${inMemory.map(quoted).join(' ')}; do put "/${MEMORY}$path" "/host$path"; done
 mkdir /host/run/netns; put /exchange /host/run/exchange
