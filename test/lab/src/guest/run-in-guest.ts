@@ -73,14 +73,14 @@ function commandOf({ command, cwd = repositoryRoot, env }: GuestOptions): string
   return commandScript({ argv: command, cwd, env: { PATH: path, HOME: '/tmp', LC_ALL: 'C.UTF-8', ...env } });
 }
 
-function archiveFor({ kernel, modules = [], inMemory = [] }: GuestOptions): Buffer {
+function archiveFor({ kernel, modules = [], inMemory = [], cwd = repositoryRoot }: GuestOptions): Buffer {
   const list = (name: string): string => readFileSync(join(kernel.modules, name), 'utf8');
   const files = loadOrder({ dependencies: list('modules.dep'), builtin: list('modules.builtin') }, [
     ...TRANSPORT,
     ...modules,
   ]);
   const packed = files.map((file) => ({ from: file, path: file.replaceAll('/', '+') }));
-  const visible = [repositoryRoot, dirname(dirname(realpathSync(process.execPath)))];
+  const visible = [repositoryRoot, dirname(dirname(realpathSync(process.execPath))), cwd];
   const init = initScript({ modules: packed.map(({ path }) => path), visible, inMemory });
   return cpioArchive([
     ...['bin', 'dev', 'proc', 'host', 'again', 'exchange', MEMORY].map((path) => ({ path })),

@@ -18,8 +18,9 @@ const kernel = guestKernelOrSkip('commands on another kernel');
   it('runs a command there: arguments, output and status come through to the byte, and the host stays as it is', async () => {
     const kept = join(folder, 'kept');
     writeFileSync(kept, 'the host’s');
+    writeFileSync(join(folder, 'here'), 'of the working folder\n');
     const script = `
-      uname -r; cat "$1" "$2"; id -u; echo "$WORD"; cat /proc/modules | cut -d ' ' -f 1 | grep -x veth
+      uname -r; cat "$1" "$2"; id -u; echo "$WORD"; cat here; cat /proc/modules | cut -d ' ' -f 1 | grep -x veth
       ip -brief link | cut -d ' ' -f 1
       printf 'a\\r\\n\\0b' >&2; echo changed >"$1" || echo refused
       touch /tmp/own /run/own && kill -s SEGV $$`;
@@ -29,15 +30,17 @@ const kernel = guestKernelOrSkip('commands on another kernel');
       modules: ['veth'],
       inMemory: [kept],
       env: { WORD: "it's $HOME" },
+      cwd: folder,
       command: ['sh', '-c', script, 'sh', join(repositoryRoot, 'package.json'), kept],
     });
     const { name } = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8')) as { name: string };
     expect(result.stdout).toContain(`"name": "${name}"`);
     expect(result.stdout.split('\n')[0]).toBe(release);
-    expect(result.stdout.split('\n').slice(-7)).toEqual([
+    expect(result.stdout.split('\n').slice(-8)).toEqual([
       '}',
       'the host’s0',
       "it's $HOME",
+      'of the working folder',
       'veth',
       'lo',
       'refused',
