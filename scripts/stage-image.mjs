@@ -84,6 +84,7 @@ function checkMachine() {
   const addons = [
     'netlink/native/build/Release/tartan_netlink.node',
     'backend-udp/native/build/Release/tartan_udp.node',
+    'backend-udp/native/bpf/build/Release/tartan_udp_bpf.node',
   ];
   for (const file of ['bin/tartan-cni', ...addons.map((addon) => join('packages', addon))]) {
     const machine = readFileSync(join(out, file)).readUInt16LE(MACHINE_OFFSET);

@@ -47,7 +47,9 @@ export function buildAddon({ package: owner, native, name, without }) {
 
 function targetArch() {
   const at = process.argv.indexOf('--target');
-  return at === -1 ? process.arch : process.argv[at + 1];
+  const arch = at === -1 ? process.arch : process.argv[at + 1];
+  if (arch === process.arch || Object.hasOwn(CROSS_COMPILERS, String(arch))) return arch;
+  throw new Error(`--target: one of ${Object.keys(CROSS_COMPILERS).join(', ')}, not ${arch}`);
 }
 
 function sourceHash(native, arch) {
