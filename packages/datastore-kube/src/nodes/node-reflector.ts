@@ -51,7 +51,7 @@ const SHORT_WATCH_MS = 1_000;
 const LIST_LIMIT_MS = 60_000;
 /** Go writes members in the order of its types: in a Node metadata is first, and in that the name. No other part of a Node has metadata. */
 const NEXT_NODE = '{"metadata":{"name":';
-/** One line per watch event that is not understood would be many. */
+/** So often a start lists again when the server has forgotten the version that the watch is to begin with. */
 const RESTARTS = 3;
 
 interface WatchEvent {
